@@ -1,0 +1,57 @@
+# make run [ARGS="--port 0"]   install what is missing into .venv, then serve
+# make test [ARGS="-k name"]   install and run every check and every test
+# make check                   the checks without the long tests: ruff, mypy, import-linter, the docs
+# make test-wheel              build the wheel and run the tests against it, in an environment of its own
+# make bench [BENCH=name]      measure; without a name: what can be measured
+# make docs                    write the tables of docs/ anew
+#
+# Every command is printed as it runs; without make, type the same ones.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+ARGS ?=
+BENCH ?=
+
+.PHONY: help run test check lint test-wheel bench docs
+
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
+
+run: $(VENV)/.installed
+	$(VENV)/bin/python run.py serve $(ARGS)
+
+test: lint
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: lint
+	$(VENV)/bin/python -m pytest -q tests/docs
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+test-wheel: $(VENV)/.installed-test
+	$(VENV)/bin/python -m tests.wheel.run_against_wheel $(ARGS)
+
+bench: $(VENV)/.installed-test
+ifeq ($(BENCH),)
+	@echo 'make bench BENCH=name [ARGS="..."], the names being:' $(basename $(notdir $(wildcard benchmarks/[!_]*.py)))
+else
+	$(VENV)/bin/python benchmarks/$(BENCH).py $(ARGS)
+endif
+
+docs: $(VENV)/.installed
+	$(VENV)/bin/python docs/generate.py
+
+# What was installed, and when: younger than pyproject.toml, it is up to date.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install -q -e '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)

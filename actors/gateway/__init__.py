@@ -1,0 +1,1 @@
+"""The front door: OpenAI-compatible HTTP, and the exchanges behind it."""

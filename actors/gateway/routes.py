@@ -1,0 +1,47 @@
+"""Every URL of the gateway, on one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from actors.gateway import chat, control, models, status
+from actors.gateway.answers import GATE, door
+from actors.gateway.listener import Gate
+
+PAGE = Path(__file__).parent / "pages" / "tree.html"
+
+
+async def page(request: web.Request) -> web.Response:
+    """`GET /`: the live tree."""
+    return web.Response(body=PAGE.read_bytes(), content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": _POLICY})
+
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+ROUTES = (
+    web.get("/", page),
+    web.post("/v1/chat/completions", chat.completions),
+    web.get("/v1/models", models.list_models),
+    web.get("/v1/models/{id:.+}", models.one_model),
+    web.get("/health/live", status.live),
+    web.get("/health/ready", status.ready),
+    web.get("/status", status.overview),
+    web.get("/status/tree", status.tree),
+    web.get("/status/actors/{path:.*}", status.actor),
+    web.get("/status/providers", status.providers),
+    web.get("/status/traces/{trace}", status.trace),
+    web.get("/status/dead-letters", status.dead_letters),
+    web.post("/supervision/{path:.*}/restart", control.restart),
+    web.post("/supervision/restart", control.restart_root),
+    web.post("/inject/{path:.*}", control.inject),
+)
+
+
+def application(gate: Gate) -> web.Application:
+    """aiohttp's application over the table."""
+    app = web.Application(middlewares=[door], client_max_size=gate.settings.server.max_body)
+    app[GATE] = gate
+    app.add_routes(ROUTES)
+    return app

@@ -1,0 +1,1 @@
+"""One configured provider: its account, its attempts, and what its failures mean."""

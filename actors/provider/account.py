@@ -1,0 +1,207 @@
+"""Owns what one provider allows: its permits, the queue for them, its list of models, its counters.
+
+    exchange --BeginAttempt--> account --(a permit is free)--> the same, handed on to `attempts`
+                                  |----(none is free)--> waits in line, then the same
+                                  `----(line full, or not ours)--> Refused
+    attempt ends --Down--> account: the permit is free again
+    account --ProviderAnnounced--> router
+
+A new instance counts the attempts that live on before it admits any; attempts outlive the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple, assert_never
+
+import aiohttp
+
+from actors.provider.classify import classify
+from actors.provider.pool import Pool
+from actors.provider.wire import embedded, openai
+from actors.runtime.supervised import Later, SupervisedActor
+from messages.config import ModelSettings
+from messages.faults import LEVELS, Fault
+from messages.message import Message
+from messages.outcome import Refusal
+from messages.provider import (
+    Announce, BeginAttempt, ProviderAnnounced, ProviderReported, ProviderStatus, ReportProvider, ServedModel,
+)  # fmt: skip
+from messages.supervision import Describe, Down
+
+Inbox = BeginAttempt | Announce | ReportProvider
+
+LINE = 100  # attempts that may wait for a permit
+LINE_LIMIT = 10.0  # seconds
+LIST_LIMIT = 10.0  # seconds for the provider to tell its models
+LIST_AGAIN = (2.0, 5.0, 15.0, 60.0)  # seconds between tries to learn them
+MAX_LIST = 8 * 1024 * 1024
+
+
+class Waiting(NamedTuple):
+    """An attempt in line for a permit, and until when it may wait."""
+
+    attempt: str
+    later: Later
+    until: float
+
+
+class Account(SupervisedActor[Inbox]):
+    """See the module. `pool` holds what outlives it."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+        self.settings = pool.settings
+        self.attempts = f"/providers/{pool.name}/attempts"
+        self.in_flight = 0
+        self.line: deque[Waiting] = deque()
+        self.calls = 0
+        self.failures: Counter[str] = Counter()
+        self.last_fault: Fault | None = None
+        self.last_fault_at = 0.0
+        self.models: tuple[ServedModel, ...] | None = self._configured_models()
+        self.list_problem = ""
+
+    def _configured_models(self) -> tuple[ServedModel, ...] | None:
+        if self.settings.models is not None:
+            return tuple(served(model) for model in self.settings.models)
+        if self.settings.kind == "embedded":
+            return tuple(ServedModel(name=name, upstream=name, capabilities=("chat", "streaming")) for name in embedded.MODELS)
+        return None
+
+    async def on_start(self) -> None:
+        """Counts the attempts of an earlier instance that live on, then admits."""
+        living = await self.ask(self.attempts, Describe(depth=1))
+        for attempt in living.status.children:
+            self.in_flight += 1
+            self.monitor(attempt.address)
+        self._announce()
+        if self.models is None and self.settings.state == "ready":
+            self.spawn(self._learn_models(), "models")
+
+    def receive(self, message: Inbox) -> Message | Later | None:
+        """See the module."""
+        match message:
+            case BeginAttempt():
+                return self._begin(message)
+            case Announce():
+                return self._announcement()
+            case ReportProvider():
+                return ProviderReported(status=self._status())
+            case _:
+                assert_never(message)
+
+    # ---- permits
+
+    def _begin(self, message: BeginAttempt) -> Later:
+        if (message.provider, message.base_url) != (self.pool.name, self.settings.base_url):
+            told = f"{self.pool.name} is at {self.settings.base_url or 'no URL'}, not at {message.base_url}: not sent"
+            raise Refusal(Fault(cls="internal", message=told))
+        if self.settings.state == "unconfigured":
+            raise Refusal(Fault(cls="no_provider", provider=self.pool.name, message=f"{self.pool.name} is not set up: {self._detail()}"))
+        if self.in_flight < self.settings.max_concurrency:
+            self.in_flight += 1
+            return self._admit(self.later())
+        if len(self.line) >= LINE:
+            raise Refusal(self._busy(f"{LINE} requests are in line for {self.pool.name} already"))
+        until = min(self.now + LINE_LIMIT, self.deadline or self.now + LINE_LIMIT)
+        waiting = Waiting(message.attempt, self.later(), until)
+        self.line.append(waiting)
+        self.after(until - self.now, partial(self._give_up, waiting))
+        return waiting.later
+
+    def _admit(self, later: Later) -> Later:
+        self.calls += 1
+        if later.forward(self.attempts) is not None:
+            self.in_flight -= 1
+        return later
+
+    def _give_up(self, waiting: Waiting) -> None:
+        if waiting in self.line:
+            self.line.remove(waiting)
+            waiting.later.refuse(self._busy(f"no call to {self.pool.name} ended within {LINE_LIMIT:g} s, {self.in_flight} are under way"))
+
+    def _busy(self, message: str) -> Fault:
+        return Fault(cls="busy", provider=self.pool.name, message=message, retry_after_ms=1000)
+
+    def down(self, down: Down) -> None:
+        """An attempt has ended: its permit goes to the first in line, its fault into the counters."""
+        self.in_flight -= 1
+        fault = down.reason.fault
+        if fault is not None and fault.cls != "cancelled":
+            self.failures[fault.cls] += 1
+            self.last_fault, self.last_fault_at = fault, self.now
+            self.log.log(LEVELS[fault.row.level], "attempt failed", fault=fault.cls, status=fault.status, model=fault.model, detail=fault.message[:200])
+        if self.line and self.in_flight < self.settings.max_concurrency:
+            self.in_flight += 1
+            self._admit(self.line.popleft().later)
+
+    # ---- models
+
+    async def _learn_models(self) -> None:
+        """Asks the provider what it serves, until it says so."""
+        for pause in (0.0, *LIST_AGAIN):
+            await asyncio.sleep(pause)
+            if await self._list_models():
+                return
+        while not await self._list_models():
+            await asyncio.sleep(LIST_AGAIN[-1])
+
+    async def _list_models(self) -> bool:
+        request = openai.models_request(self.settings.base_url, self.pool.key, self.settings.kind)
+        told: tuple[str, ...] | Fault
+        body = b""
+        try:
+            async with asyncio.timeout(LIST_LIMIT), self.pool.session.request(request.method, request.url, headers=request.headers) as response:
+                with suppress(asyncio.IncompleteReadError):
+                    body = await response.content.readexactly(MAX_LIST)
+                told = openai.read_models(body) if response.status == 200 else classify(response.status, response.headers, body)
+        except (aiohttp.ClientError, OSError) as error:
+            told = Fault(cls="connection", message=f"{type(error).__name__}: {error}")
+        except TimeoutError:
+            told = Fault(cls="timeout", message=f"no list of models within {LIST_LIMIT:g} s")
+        if isinstance(told, Fault):
+            self.list_problem = f"its list of models could not be read ({told.cls}: {told.message[:200]})"
+            self.log.warning("models not listed", fault=told.cls, detail=told.message[:200])
+        else:
+            self.models = tuple(ServedModel(name=name, upstream=name) for name in told)
+            self.log.info("models listed", count=len(told))
+        self._announce()
+        return not isinstance(told, Fault)
+
+    # ---- what is told
+
+    def _announce(self) -> None:
+        self.tell("/routing/router", self._announcement())
+
+    def _announcement(self) -> ProviderAnnounced:
+        return ProviderAnnounced(
+            name=self.pool.name, provider_kind=self.settings.kind, base_url=self.settings.base_url, state=self.settings.state,
+            models=self.models or (), complete=self.models is not None, detail=self._detail(),
+        )  # fmt: skip
+
+    def _detail(self) -> str:
+        if self.settings.missing_env:
+            return f"set {', '.join(self.settings.missing_env)}"
+        if self.models is None:
+            return self.list_problem or "its list of models has not come yet"
+        return "models from the config" if self.settings.models is not None else "models as the provider lists them"
+
+    def _status(self) -> ProviderStatus:
+        last = self.last_fault
+        return ProviderStatus(
+            name=self.pool.name, provider_kind=self.settings.kind, base_url=self.settings.base_url, state=self.settings.state,
+            detail=self._detail(), models=tuple(model.name for model in self.models or ()), in_flight=self.in_flight, waiting=len(self.line),
+            max_concurrency=self.settings.max_concurrency, calls=self.calls, failures=dict(self.failures),
+            last_fault="" if last is None else f"{last.cls}: {last.message[:200]}",
+            last_fault_ms_ago=None if last is None else int((self.now - self.last_fault_at) * 1000),
+        )  # fmt: skip
+
+
+def served(model: ModelSettings) -> ServedModel:
+    """A model of the config as the router knows it."""
+    return ServedModel(name=model.name, upstream=model.upstream, capabilities=model.capabilities, context=model.context, configured=True)

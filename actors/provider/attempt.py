@@ -1,0 +1,197 @@
+"""Owns one upstream call, from the connection to the verdict.
+
+    exchange --BeginAttempt--> attempt --AttemptBegun--> exchange
+    plain       attempt --AttemptAnswered--> exchange, then it leaves
+    streaming   attempt --AttemptChunk...--> exchange --GrantCredit--> attempt ... --AttemptEnded--> exchange, then it leaves
+
+An attempt that fails is an attempt that ends: the fault is its exit reason, the exchange and the account get it with Down. Nothing of a
+stream is sent before its first token is there, so that another provider can still take over unseen. What reads the answer is pure
+(`wire/`); this file only moves bytes and keeps the time. It ends when its exchange does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import assert_never
+
+import aiohttp
+
+from actors.provider.classify import classify
+from actors.provider.pool import Pool
+from actors.provider.wire import embedded, openai
+from actors.runtime.cell import Exit
+from actors.runtime.supervised import Later, SupervisedActor
+from messages.chat import CREDIT_BYTES, CREDIT_CHUNKS
+from messages.faults import Fault, FaultClass
+from messages.message import Message
+from messages.provider import AttemptAnswered, AttemptBegun, AttemptChunk, AttemptEnded, BeginAttempt, CancelAttempt, GrantCredit
+from messages.supervision import Down, ExitReason
+
+Inbox = BeginAttempt | GrantCredit | CancelAttempt
+
+MAX_ANSWER = 64 * 1024 * 1024
+
+
+class Attempt(SupervisedActor[Inbox]):
+    """See the module."""
+
+    begin: BeginAttempt
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+        self.limits = pool.settings.timeouts
+        self.chunks = CREDIT_CHUNKS
+        self.size = CREDIT_BYTES
+        self._total_at = 0.0
+        self._credited: asyncio.Future[None] | None = None
+
+    def receive(self, message: Inbox) -> Message | Later | None:
+        """See the module."""
+        match message:
+            case BeginAttempt():
+                return self._begin(message)
+            case GrantCredit():
+                self.chunks += message.chunks
+                self.size += message.size
+                if self._credited is not None and not self._credited.done():
+                    self._credited.set_result(None)
+                return None
+            case CancelAttempt():
+                self.fail(self._fault("cancelled", "nobody wants the answer any more"))
+            case _:
+                assert_never(message)
+
+    def _begin(self, message: BeginAttempt) -> AttemptBegun:
+        self.begin = message
+        self.report_end_to(message.owner)
+        self.monitor(message.owner)
+        if self.pool.settings.kind == "embedded":
+            self.spawn(self._answer_embedded(), "embedded")
+        else:
+            self.spawn(self._stream() if message.stream else self._plain(), "upstream")
+        return AttemptBegun(address=self.address)
+
+    def down(self, down: Down) -> None:
+        """The exchange is gone: so is whoever wanted this."""
+        self.fail(self._fault("cancelled", "the request is gone"))
+
+    # ---- a real provider
+
+    async def _plain(self) -> None:
+        async with self._call() as (response, _):
+            body = await self._read(response)
+            fault = openai.read_answer(response.status, response.headers, body)
+            if fault is not None:
+                raise Exit(self._failed(fault))
+            self._send(AttemptAnswered(attempt=self.begin.attempt, content_type=response.content_type, body=body))
+        self.leave()
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_ANSWER:
+                raise Exit(self._failed(self._fault("invalid_output", f"the answer is longer than {MAX_ANSWER} bytes")))
+        return b"".join(parts)
+
+    async def _stream(self) -> None:
+        async with self._call() as (response, limit):
+            if response.status != 200:
+                raise Exit(self._failed(classify(response.status, response.headers, await self._read(response))))
+            if response.content_type == "application/json":
+                await self._relay_whole(await self._read(response))
+            else:
+                await self._relay(response, limit)
+        self._send(AttemptEnded(attempt=self.begin.attempt))
+        self.leave()
+
+    async def _relay(self, response: aiohttp.ClientResponse, limit: asyncio.Timeout) -> None:
+        """Passes events on as they come, from the first token on; what came before it goes with it."""
+        reader = openai.StreamReader()
+        held: list[bytes] = []
+        async for data in response.content.iter_any():
+            held += reader.feed(data)
+            if reader.fault is not None:
+                raise Exit(self._failed(reader.fault))
+            if reader.first_token:  # until then the limit for the first token, counted from the request, goes on
+                limit.reschedule(self._total_at)  # a client that is slow to take it is not the provider's silence
+                await self._pass_on(held)
+                held = []
+                limit.reschedule(min(self._total_at, self.now + self.limits.silence))
+        fault = reader.verdict()
+        if fault is not None:
+            raise Exit(self._failed(fault))
+        await self._pass_on([*held, *reader.tail()])
+
+    async def _relay_whole(self, body: bytes) -> None:
+        """A provider that was asked for a stream and answered in one piece: the client gets its stream."""
+        events = openai.as_stream(body, self.begin.include_usage)
+        if isinstance(events, Fault):
+            raise Exit(self._failed(events))
+        for event in events:
+            await self._pass_on([event])
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
+        """The call under its limits; what goes wrong on the way becomes this attempt's end."""
+        request = openai.chat_request(self.begin.base_url, self.pool.key, self.pool.settings.kind, self.begin, self._cell.trace)
+        self._total_at = self.now + self.limits.total
+        first = self.now + (self.limits.first_token if self.begin.stream else self.limits.total)
+        limit = asyncio.timeout_at(min(first, self._total_at))
+        try:
+            async with limit, self.pool.session.request(request.method, request.url, headers=request.headers, data=request.body) as response:
+                yield response, limit
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Exit(self._failed(self._fault("connection", f"no connection within {self.limits.connect:g} s"))) from error
+        except TimeoutError as error:
+            raise Exit(self._failed(self._fault("timeout", "the provider was silent for longer than its limits allow"))) from error
+        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
+            raise Exit(self._failed(self._fault("connection", f"{type(error).__name__}: {error}"[:300]))) from error
+
+    # ---- the embedded one
+
+    async def _answer_embedded(self) -> None:
+        begin = self.begin
+        created, id = int(self.pool.wall()), f"chatcmpl-{begin.attempt}"
+        told: bytes | Iterator[bytes] | Fault
+        told = embedded.chunks(begin.body, created, id, begin.include_usage) if begin.stream else embedded.completion(begin.body, created, id)
+        if isinstance(told, Fault):
+            raise Exit(self._failed(told))
+        if isinstance(told, bytes):
+            self._send(AttemptAnswered(attempt=begin.attempt, content_type="application/json", body=told))
+        else:
+            for event in told:
+                await self._pass_on([event])
+                await asyncio.sleep(0)
+            self._send(AttemptEnded(attempt=begin.attempt))
+        self.leave()
+
+    # ---- towards the exchange
+
+    async def _pass_on(self, events: list[bytes]) -> None:
+        """Sends events, when the client has taken enough of those before."""
+        if not events:
+            return
+        while self.chunks <= 0 or self.size <= 0:
+            self._credited = self.system.loop.create_future()
+            await self._credited
+        data = b"".join(events)
+        self.chunks -= 1
+        self.size -= len(data)
+        self._send(AttemptChunk(attempt=self.begin.attempt, data=data, count=len(events)))
+
+    def _send(self, message: Message) -> None:
+        self.tell(self.begin.owner, message)
+
+    def _fault(self, cls: FaultClass, message: str) -> Fault:
+        return Fault(cls=cls, message=message, provider=self.pool.name, model=self.begin.model)
+
+    def _failed(self, fault: Fault) -> ExitReason:
+        fault = fault.model_copy(update={"provider": self.pool.name, "model": self.begin.model})
+        return ExitReason(how="failed", error=fault.cls, detail=fault.message[:300], fault=fault)

@@ -1,0 +1,71 @@
+"""Owns the routing table: what each provider announced last. Decides nothing itself, see `decide.py`.
+
+    account --ProviderAnnounced--> router          (at the account's start, and whenever it learns something)
+    router --Announce--> every account --ProviderAnnounced--> router    (at the router's start: it has lost what it knew)
+    exchange --PlanFor--> router --Planned--> exchange
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import assert_never
+
+from actors.router.decide import Plan, Rules, default_model, listed, plan
+from actors.runtime.supervised import Later, SupervisedActor
+from messages.faults import Fault
+from messages.message import Message
+from messages.outcome import AskFailed, Refusal
+from messages.provider import Announce, ProviderAnnounced
+from messages.routing import ListModels, ModelsListed, PlanFor, Planned
+
+LEARN_LIMIT = 1.0  # seconds the router waits for what the accounts say, before it starts without
+
+Inbox = PlanFor | ListModels | ProviderAnnounced
+
+
+class Router(SupervisedActor[Inbox]):
+    """`providers` are the names in the order in which equal ones are tried; `attempts` is the most upstream calls per request."""
+
+    def __init__(self, providers: Sequence[str], rules: Rules, attempts: int) -> None:
+        super().__init__()
+        self.providers = tuple(providers)
+        self.rules = rules
+        self.attempts = attempts
+        self.table: dict[str, ProviderAnnounced] = {}
+
+    async def on_start(self) -> None:
+        """Asks everybody to say again what they serve. Who is down himself will announce himself when he is back."""
+        await asyncio.gather(*(self._learn(name) for name in self.providers))
+
+    async def _learn(self, name: str) -> None:
+        with suppress(AskFailed):
+            self._note(await self.ask(f"/providers/{name}/account", Announce(), timeout=LEARN_LIMIT))
+
+    def receive(self, message: Inbox) -> Message | Later | None:
+        """See the module."""
+        match message:
+            case PlanFor():
+                return self._plan(message)
+            case ListModels():
+                default = default_model(self.table, self.rules)
+                return ModelsListed(models=listed(self.table, self.rules), default=default[0] if default else "")
+            case ProviderAnnounced():
+                self._note(message)
+                return None
+            case _:
+                assert_never(message)
+
+    def _note(self, announced: ProviderAnnounced) -> None:
+        known = {**self.table, announced.name: announced}
+        self.table = {name: known[name] for name in self.providers if name in known}
+
+    def _plan(self, message: PlanFor) -> Planned:
+        decided = plan(message.model, message.needs, self.table, self.rules, fallback=message.fallback)
+        if isinstance(decided, Plan):
+            return Planned(candidates=decided.candidates, attempts=self.attempts, note=decided.note)
+        silent = [name for name in self.providers if name not in self.table]
+        if silent and decided.cls in ("unknown_model", "no_provider"):  # perhaps it is theirs: not known is not the same as not there
+            raise Refusal(Fault(cls="restarting", message=f"{', '.join(silent)} has yet to say what it serves", retry_after_ms=1000))
+        raise Refusal(decided)

@@ -1,0 +1,504 @@
+"""One address in the tree: what stays when an instance goes.
+
+Owns the mailbox, the current instance, its tasks and timers, and who watches it. A cell runs its instance and reports how it ends;
+whether it starts again is the supervisor's business::
+
+            start                 on_start done               stop
+    stopped ------> starting --------------------> running --------> stopping --> stopped
+                       |  raises, or takes too long    |  exception, exit, kill       ^
+                       +-------------------------------+------------------------------+   end(reason): parent and monitors are told
+
+Invariants:
+ 1. At most one instance lives; its number is `incarnation`, which only grows.
+ 2. A message that an instance has begun is never given to another one. What was not begun stays in the mailbox.
+ 3. When an instance ends, every ask it had begun has failed and all its tasks are cancelled before anybody hears of it.
+ 4. Nothing is handled while the state is not `running`, but what the kernel itself has to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, assert_never
+
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.system import TRACE, ActorSystem, Resident
+from messages.envelope import Address, Envelope
+from messages.faults import Fault
+from messages.message import Message, Unreadable, unpack
+from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused
+from messages.supervision import ActorStatus, Crash, Decision, Delay, Describe, Described, Down, Drop, ExitReason, State
+
+if TYPE_CHECKING:
+    from actors.runtime.supervised import SupervisedActor
+
+BATCH = 64  # messages handled before the loop gets its turn
+START_LIMIT = 10.0
+KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", "supervision.describe")
+
+Started = Callable[[ExitReason | None], None]
+"""Told once how a start went: None when the actor runs, else why not. Called before `start` returns, or in the parent's turn."""
+
+
+class Exit(Exception):
+    """Raised inside an actor to end it with a typed reason. `failed` carries its evidence as a fault."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(f"{reason.how} {reason.error}".strip())
+        self.reason = reason
+
+
+class InjectedCrash(Exception):
+    """What `kernel.crash` raises."""
+
+
+class Cell:
+    """See the module."""
+
+    def __init__(
+        self, system: ActorSystem, address: Address, factory: Callable[[], SupervisedActor[Any]], parent: Cell | None, *,
+        restart_type: str = "permanent", mailbox: Mailbox | None = None,
+    ) -> None:  # fmt: skip
+        self.system = system
+        self.address = address
+        self.factory = factory
+        self.parent = parent
+        self.restart_type = restart_type
+        self.mailbox = mailbox or Mailbox()
+        self.state: State = "stopped"
+        self.instance: SupervisedActor[Any] | None = None
+        self.incarnation = 0
+        self.accepts: frozenset[str] = frozenset()
+        self.children: dict[str, Cell] = {}  # written by the supervisor that lives here
+        self.restart_at: float | None = None  # set while the supervisor waits before it starts this again
+        self.restarts = 0
+        self.handled = 0
+        self.busy_ns = 0
+        self.started_at = 0.0
+        self.last_exit: ExitReason | None = None
+        self.last_exit_at = 0.0
+        self.trace = ""  # of an actor that serves one request; what it does by itself belongs to it
+        self.current: Envelope | None = None
+        self.exiting: tuple[ExitReason, float | None] | None = None
+        self.pending: dict[int, Envelope] = {}  # asks begun and not yet answered
+        self.slots: set[int] = set()  # asks of its own under way
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.timers: set[asyncio.TimerHandle] = set()
+        self.watchers: dict[Resident, int] = {}  # who gets Down, and as which incarnation it asked for it
+        self.watching: set[Resident] = set()
+        self._drop = 0
+        self._scheduled = False
+        self._on_started: Started | None = None
+        self._on_stopped: list[Callable[[], None]] = []
+        system.directory[address] = self
+
+    # ---- life
+
+    def start(self, done: Started) -> None:
+        """Makes a new instance and runs its `on_start`; tells `done` when it runs, or why it doesn't."""
+        self.incarnation += 1
+        self.state = "starting"
+        self.restart_at = None
+        try:
+            instance = self.factory()
+            instance.attach(self)
+            self.instance = instance
+            self.accepts = instance.understands
+            starting = instance.on_start()
+        except Exception as error:
+            done(self._start_failed(error))
+            return
+        if iscoroutine(starting):
+            self._on_started = done
+            self.own(self._finish_start(starting), "on_start")
+        else:
+            self._running()
+            done(None)
+
+    async def _finish_start(self, starting: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.timeout(START_LIMIT):
+            await starting
+        self._running()
+        self._report_start(None)
+
+    def _running(self) -> None:
+        self.state = "running"
+        self.started_at = self.system.now()
+        self._publish("started")
+        self.wake()
+
+    def _start_failed(self, error: BaseException) -> ExitReason:
+        reason = crash_reason(error).model_copy(update={"how": "start_failed"})
+        self._end(reason)
+        return reason
+
+    def _report_start(self, reason: ExitReason | None) -> None:
+        done, self._on_started = self._on_started, None
+        if done is not None:
+            self._in_parents_turn(partial(done, reason))
+
+    def stop(self, done: Callable[[], None], limit: float | None) -> None:
+        """Ends the instance: its `on_stop` may take `limit` seconds (None: for ever, 0: it isn't asked); then `done` is called."""
+        if self.state == "stopped":
+            done()
+            return
+        self._on_stopped.append(done)
+        if self.state != "stopping":
+            self._stop(limit, ExitReason(how="shutdown"))
+
+    def _stop(self, limit: float | None, reason: ExitReason) -> None:
+        if self.state == "starting" or self.instance is None or limit == 0:
+            self.kill()
+            return
+        self.state = "stopping"
+        stopping = self.instance.on_stop()
+        if iscoroutine(stopping):
+            self.own(self._finish_stop(stopping, limit, reason), "on_stop")
+        else:
+            self._end(reason)
+
+    async def _finish_stop(self, stopping: Coroutine[Any, Any, None], limit: float | None, reason: ExitReason) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await stopping
+        except TimeoutError:
+            reason = ExitReason(how="killed", error="ShutdownTimeout", detail=f"on_stop took longer than {limit} s")
+        self._end(reason)
+
+    def kill(self, detail: str = "killed by its supervisor") -> None:
+        """Ends the instance now; nothing of it is asked."""
+        if self.state != "stopped":
+            reason = ExitReason(how="killed", error="Killed", detail=detail)
+            self._end(reason)
+            self._report_start(reason)
+
+    def leave(self, reason: ExitReason, limit: float | None) -> None:
+        """The instance ends by its own wish, when it has handled the message it is at; its `on_stop` may take `limit` seconds."""
+        self.exiting = (reason, limit)
+        if self.current is None:
+            self.notice(lambda: None, overtake=True)
+
+    def _in_parents_turn(self, then: Callable[[], None]) -> None:
+        if self.parent is None:
+            then()
+        else:
+            self.parent.notice(then, overtake=True)
+
+    def _end(self, reason: ExitReason) -> None:
+        """The only way an instance goes; see the invariants."""
+        instance, self.instance = self.instance, None
+        poison, self.current = self.current, None
+        failed_to_start = self.state == "starting"
+        self.state = "stopped"
+        self.exiting = None
+        self.last_exit, self.last_exit_at = reason, self.system.now()
+        self.mailbox.forget_signals()
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+        tasks, self.tasks = self.tasks, set()
+        self.system.disown(tasks - {asyncio.current_task(self.system.loop)})
+        for slot in tuple(self.slots):
+            self.system.close_slot(slot)
+        self.slots.clear()
+        self._fail_begun(poison, reason)
+        for child in reversed(self.children.values()):  # only a supervisor that was killed or crashed still has living ones
+            child.kill("its supervisor ended")
+        if instance is not None:
+            instance.on_end()
+        self._tell_watchers(reason)
+        self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
+        stopped, self._on_stopped = self._on_stopped, []
+        for done in stopped:
+            self._in_parents_turn(done)
+        if not stopped and not failed_to_start:
+            self._tell_parent(reason)
+
+    def _fail_begun(self, poison: Envelope | None, reason: ExitReason) -> None:
+        begun, self.pending = self.pending, {}
+        if poison is not None:
+            begun.pop(poison.id, None)
+            if reason.how == "crashed" or poison.slot:
+                self.system.fail(self.address, poison, self._crashed(reason), reason)
+        for envelope in begun.values():
+            self.system.fail(self.address, envelope, self._crashed(reason), reason)
+
+    def _crashed(self, reason: ExitReason) -> Outcome:
+        if reason.fault is not None:
+            return Refused(fault=reason.fault)
+        return Crashed(address=self.address, incarnation=self.incarnation, error=reason.error or reason.how, detail=reason.detail)
+
+    def _tell_watchers(self, reason: ExitReason) -> None:
+        for target in self.watching:
+            target.watchers.pop(self, None)
+        self.watching.clear()
+        watchers, self.watchers = self.watchers, {}
+        if watchers:
+            down = Down(address=self.address, incarnation=self.incarnation, reason=reason)
+            for watcher, incarnation in watchers.items():
+                watcher.watching.discard(self)
+                watcher.notice_down(down, incarnation)
+
+    def _tell_parent(self, reason: ExitReason) -> None:
+        if self.parent is None:
+            self.system.loop.call_soon(self.system.root_ended, self, reason)
+        elif (supervisor := self.parent.instance) is not None:
+            self.parent.notice(partial(supervisor.child_ended, self, self.incarnation, reason))
+
+    def dispose(self, outcome: Outcome | None = None) -> None:
+        """Gives up the address: nobody will live here again. What waits is told so."""
+        assert self.instance is None, f"{self.address} still runs"
+        if self.system.directory.get(self.address) is self:
+            del self.system.directory[self.address]
+        for child in tuple(self.children.values()):
+            child.dispose(outcome)
+        self.children.clear()
+        for envelope in self.mailbox.drain():
+            self.system.fail(self.address, envelope, outcome or NoSuchAddress(address=self.address))
+
+    # ---- mail
+
+    def deliver(self, envelope: Envelope) -> Outcome | None:
+        """Puts it into the mailbox, unless nobody will ever read it there."""
+        if self.accepts and envelope.kind not in self.accepts and envelope.kind not in KERNEL_KINDS:
+            return Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
+        if self.state == "stopped":
+            if self.restart_at is None and not self._comes_back():
+                return NoSuchAddress(address=self.address)
+            wait = (self.restart_at or 0.0) - self.system.now()
+            if wait > 1.0:
+                return Refused(fault=Fault(cls="restarting", message=f"{self.address} is restarted in {wait:.1f} s", retry_after_ms=int(wait * 1000)))
+        if not self.mailbox.put(envelope):
+            return Full(address=self.address, depth=self.mailbox.depth, size=self.mailbox.size)
+        if self.state == "running":
+            self.wake()
+        return None
+
+    def _comes_back(self) -> bool:
+        """Stopped, but its supervisor (or that one's) has yet to decide, or is about to start it again."""
+        if self.parent is None:
+            return not self.system.stopping
+        if self.parent.instance is None:
+            return self.parent._comes_back() or self.parent.restart_at is not None
+        return self.parent.instance.brings_back(self)
+
+    def notice(self, signal: Callable[[], None], *, overtake: bool = False) -> None:
+        """Has the instance that lives here now run this, in its turn and under its guard. A later instance won't."""
+        if self.instance is not None:
+            self.mailbox.put_signal(signal, overtake=overtake)
+            self.wake()
+
+    def notice_down(self, down: Down, incarnation: int) -> None:
+        """Gives Down to the instance that asked for it, behind what is already waiting."""
+        if incarnation == self.incarnation and self.instance is not None:
+            self.notice(partial(self.instance.down, down))
+
+    def wake(self) -> None:
+        """Has the mailbox looked at, soon."""
+        if not self._scheduled and len(self.mailbox):
+            self._scheduled = True
+            self.system.loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        """The actor loop: one turn of at most BATCH messages. Whatever an actor's code raises ends here, and ends the actor."""
+        self._scheduled = False
+        began = time.perf_counter_ns()
+        try:
+            for _ in range(BATCH):
+                if self.state == "running":
+                    item = self.mailbox.take()
+                elif self.state in ("suspended", "starting", "stopping"):
+                    item = self.mailbox.take_urgent()
+                else:
+                    break
+                if item is None:
+                    break
+                if type(item) is Envelope:
+                    self._begin(item)
+                else:
+                    TRACE.set(self.trace)
+                    item()
+                if self.exiting is not None and self.state != "stopping":
+                    reason, limit = self.exiting
+                    self._stop(limit, reason)
+        except Exit as exit:
+            self._end(exit.reason)
+        except Exception as error:
+            self._end(crash_reason(error))
+        self.busy_ns += time.perf_counter_ns() - began
+        if self.state == "running":
+            self.wake()
+
+    def _begin(self, envelope: Envelope) -> None:
+        system = self.system
+        if envelope.deadline is not None and envelope.deadline <= system.now():
+            system.fail(self.address, envelope, DeadlinePassed(address=self.address, seconds=system.now() - envelope.at))
+            return
+        if self._drop:
+            self._drop -= 1
+            system.fail(self.address, envelope, Refused(fault=Fault(cls="internal", message="dropped by an injected kernel.drop")))
+            return
+        instance = self.instance
+        assert instance is not None
+        self.current = envelope
+        self.handled += 1
+        TRACE.set(envelope.trace)
+        if envelope.kind in KERNEL_KINDS:
+            self._obey(envelope)
+        else:
+            instance.handle(envelope)
+        self.current = None
+
+    def _obey(self, envelope: Envelope) -> None:
+        message = self.read(envelope)
+        match message:
+            case None:
+                return
+            case Crash():
+                raise InjectedCrash(message.detail)
+            case Delay():
+                self.suspend()
+                self.after(message.seconds, self.resume)
+            case Drop():
+                self._drop = message.count
+            case Describe():
+                if envelope.slot:
+                    self.system.answer(envelope, Described(status=self.status(message.depth)), self.address)
+            case _:
+                raise AssertionError(message)
+
+    def read(self, envelope: Envelope) -> Message | None:
+        """The message in the envelope; None when it can't be read, and its sender has been told."""
+        if isinstance(envelope.payload, Message):
+            return envelope.payload
+        try:
+            return unpack(envelope.payload)
+        except Unreadable as error:
+            self.system.fail(self.address, envelope, Refused(fault=self._not_understood(str(error))))
+            return None
+
+    def respond(self, envelope: Envelope, answer: Message | Refusal | None) -> None:
+        """Sends what an actor said to the message it handled."""
+        if isinstance(answer, Refusal):
+            self.system.fail(self.address, envelope, Refused(fault=answer.fault))
+        elif envelope.slot:
+            if answer is None:
+                raise TypeError(f"{type(self.instance).__name__} was asked {envelope.kind} and answered nothing: return the answer, or self.later()")
+            self.system.answer(envelope, answer, self.address)
+
+    def hand_on(self, envelope: Envelope, address: str) -> Outcome | None:
+        """Sends it on unread: the asker stays, the sender is now this actor. If that fails, the asker is told."""
+        onward = Envelope(
+            self.system.unique(), envelope.kind, envelope.payload, envelope.size, at=self.system.now(), sender=self.address,
+            trace=envelope.trace, reply_to=envelope.reply_to, slot=envelope.slot, deadline=envelope.deadline,
+        )  # fmt: skip
+        outcome = self.system.deliver(address, onward)
+        if outcome is not None and onward.slot:
+            self.system.settle(onward.slot, outcome)
+        return outcome
+
+    def _not_understood(self, why: str) -> Fault:
+        return Fault(cls="not_understood", message=f"{why}; understood here: {', '.join(sorted(self.accepts))}", names=tuple(sorted(self.accepts)))
+
+    # ---- what an instance owns
+
+    def own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Runs a coroutine as the instance's own: it ends with it, and its crash is the actor's."""
+        task = self.system.loop.create_task(work, name=f"{self.address}:{name}")
+        self.tasks.add(task)
+        task.add_done_callback(partial(self._owned_done, self.incarnation))
+        return task
+
+    def _owned_done(self, incarnation: int, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None or incarnation != self.incarnation or self.instance is None:
+            return
+        match self.state:
+            case "starting":
+                self._report_start(self._start_failed(error))
+            case "stopping":
+                self._end(crash_reason(error))
+            case "running" | "suspended":
+                self.notice(partial(_reraise, error), overtake=True)
+            case "restarting" | "stopped":
+                raise AssertionError(self.state)
+            case _:
+                assert_never(self.state)
+
+    def after(self, seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+        """Runs `then` in the instance's turn, after that many seconds."""
+
+        def fire() -> None:
+            self.timers.discard(handle)
+            self.notice(then, overtake=True)
+
+        handle = self.system.loop.call_later(seconds, fire)
+        self.timers.add(handle)
+        return handle
+
+    def monitor(self, address: str) -> None:
+        """Has Down sent here when whoever lives there ends; at once when nobody does."""
+        target = self.system.directory.get(address)
+        if target is not None and target.watched_by(self, self.incarnation):
+            return
+        reason = ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")
+        self.notice_down(Down(address=address, incarnation=0, reason=reason), self.incarnation)
+
+    def watched_by(self, watcher: Resident, incarnation: int) -> bool:
+        """From now on that one gets Down when the instance here ends; False when none lives here."""
+        if self.instance is not None:
+            self.add_watcher(watcher, incarnation)
+        return self.instance is not None
+
+    def add_watcher(self, watcher: Resident, incarnation: int) -> None:
+        """The same before the start: that one is also told when it fails."""
+        self.watchers[watcher] = incarnation
+        watcher.watching.add(self)
+
+    def suspend(self) -> None:
+        """Handles nothing until `resume`; the mailbox goes on filling."""
+        if self.state == "running":
+            self.state = "suspended"
+
+    def resume(self) -> None:
+        """Goes on after `suspend`."""
+        if self.state == "suspended":
+            self.state = "running"
+            self.wake()
+
+    # ---- seen from outside
+
+    def status(self, depth: int = -1) -> ActorStatus:
+        """What is known of this actor now, and of its children down to `depth` levels (-1: all)."""
+        now = self.system.now()
+        oldest = self.mailbox.oldest()
+        state: State = "restarting" if self.restart_at is not None and self.state == "stopped" else self.state
+        return ActorStatus(
+            address=self.address, actor=self.instance.title if self.instance is not None else "", state=state,
+            incarnation=self.incarnation, restarts=self.restarts, restart_type=self.restart_type,
+            strategy=self.instance.strategy_name if self.instance is not None else "",
+            depth=self.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=self.mailbox.high_water,
+            handled=self.handled, busy_ms=self.busy_ns // 1_000_000, uptime_ms=int((now - self.started_at) * 1000) if self.instance is not None else 0,
+            last_exit=self.last_exit, last_exit_ms_ago=None if self.last_exit is None else int((now - self.last_exit_at) * 1000),
+            next_restart_ms=None if self.restart_at is None else max(0, int((self.restart_at - now) * 1000)),
+            understands=tuple(sorted(self.accepts)),
+            children=tuple(child.status(depth - 1) for child in self.children.values()) if depth else (),
+        )  # fmt: skip
+
+    def _publish(self, event: Any, detail: str = "") -> None:
+        if self.system.listeners:
+            self.system.publish(Decision(at=self.system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail))
+
+
+def crash_reason(error: BaseException) -> ExitReason:
+    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest."""
+    if isinstance(error, Exit):
+        return error.reason
+    return ExitReason(how="crashed", error=type(error).__name__, detail=str(error)[:500])
+
+
+def _reraise(error: BaseException) -> None:
+    raise error

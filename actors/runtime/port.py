@@ -1,0 +1,84 @@
+"""A mailbox for what is no actor: an HTTP handler, a test, a script. It has an address, so it can be told things and watch actors.
+
+    async with Port(system, trace="ab12") as port:
+        port.tell("/gateway/exchanges", ServeChat(...))
+        answer = await port.receive(timeout=30)
+
+Owned by the task that waits at it; closing it gives up the address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from actors.runtime.system import ActorSystem, Resident
+from messages.envelope import Address, Envelope
+from messages.message import Message, unpack
+from messages.outcome import Full, Outcome
+from messages.supervision import Down, ExitReason
+
+LIMIT = 10_000
+
+
+class Port:
+    """See the module. Messages and `Down`s come out in the order in which they came in."""
+
+    def __init__(self, system: ActorSystem, *, trace: str = "", prefix: str = "/ports") -> None:
+        self.system = system
+        self.trace = trace
+        self.incarnation = 1
+        self.address = Address(f"{prefix}/{system.unique()}")
+        self.watchers: dict[Resident, int] = {}
+        self.watching: set[Resident] = set()
+        self._received: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.system.directory[self.address] = self
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        del self.system.directory[self.address]
+        for target in self.watching:
+            target.watchers.pop(self, None)
+        down = Down(address=self.address, incarnation=self.incarnation, reason=ExitReason(how="normal"))
+        for watcher, incarnation in self.watchers.items():
+            watcher.watching.discard(self)
+            watcher.notice_down(down, incarnation)
+
+    def tell(self, address: str, message: Message, *, timeout: float | None = None) -> Outcome | None:
+        """Sends; answers and Downs come back here."""
+        return self.system.tell(address, message, sender=self.address, trace=self.trace, timeout=timeout)
+
+    async def receive(self, timeout: float | None = None) -> Message:
+        """The next message, as soon as there is one. Raises TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while not self._received:
+                self._waiter = self.system.loop.create_future()
+                await self._waiter
+        return self._received.popleft()
+
+    def deliver(self, envelope: Envelope) -> Outcome | None:
+        """For the system: takes the envelope."""
+        if len(self._received) >= LIMIT:
+            return Full(address=self.address, depth=LIMIT, size=0)
+        self._take(envelope.payload if isinstance(envelope.payload, Message) else unpack(envelope.payload))
+        return None
+
+    def notice_down(self, down: Down, incarnation: int) -> None:
+        """For the kernel: somebody that reported its end to this port has ended."""
+        self._take(down)
+
+    def watched_by(self, watcher: Resident, incarnation: int) -> bool:
+        """For the kernel: that one gets Down when this port closes."""
+        self.watchers[watcher] = incarnation
+        watcher.watching.add(self)
+        return True
+
+    def _take(self, message: Message) -> None:
+        self._received.append(message)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,276 @@
+"""What an actor of the service is made of.
+
+    class Counter(SupervisedActor[Inbox]):        # Inbox = Add | Total, the union of what it understands
+        def receive(self, message: Inbox) -> Message | Later | None:
+            match message:
+                case Add():
+                    self.total += message.n
+                case Total():
+                    return Totalled(n=self.total)
+                case _:
+                    assert_never(message)
+
+`receive` is synchronous: it answers, or returns `self.later()` and lets an owned task answer. Whatever it raises ends the instance and
+reaches the supervisor; only `Refusal` is an answer, and `Exit` an end with a typed reason. All that an instance starts (tasks,
+timers, asks, monitors) is its own and ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get_args
+
+import structlog
+
+from actors.runtime.cell import Cell, Exit
+from actors.runtime.system import ASK_TIMEOUT, TRACE, ActorSystem
+from messages.envelope import Address, Envelope
+from messages.faults import Fault
+from messages.message import Ask, Message
+from messages.outcome import AskFailed, Outcome, Refusal
+from messages.supervision import Down, ExitReason
+
+if TYPE_CHECKING:
+    _Actor = object  # hooks may be coroutines here, which pykka's types rule out
+else:
+    from actors.runtime.asyncio_actor import AsyncioActor as _Actor
+
+I = TypeVar("I", bound=Message)  # noqa: E741
+R = TypeVar("R", bound=Message)
+
+
+OWN_STOP_LIMIT = 5.0  # seconds for the `on_stop` of an actor that leaves by its own wish
+
+
+class Later:
+    """An ask that is answered after `receive` has returned, by the instance that began it. Ends with it, as every ask does."""
+
+    __slots__ = ("_cell", "_envelope", "_incarnation")
+
+    def __init__(self, cell: Cell, envelope: Envelope) -> None:
+        self._cell = cell
+        self._envelope = envelope
+        self._incarnation = cell.incarnation
+
+    def answer(self, answer: Message) -> None:
+        """Answers. Nothing happens when the asker was told otherwise meanwhile."""
+        if self._take():
+            self._cell.respond(self._envelope, answer)
+
+    def refuse(self, fault: Fault) -> None:
+        """Says no, and why."""
+        if self._take():
+            self._cell.respond(self._envelope, Refusal(fault))
+
+    def forward(self, address: str) -> Outcome | None:
+        """Hands the ask on: whoever lives there answers. See `SupervisedActor.forward`."""
+        return self._cell.hand_on(self._envelope, address) if self._take() else None
+
+    def _take(self) -> bool:
+        return self._cell.incarnation == self._incarnation and self._cell.pending.pop(self._envelope.id, None) is not None
+
+
+class SupervisedActor(_Actor, Generic[I]):
+    """Subclass it, say what you understand as the type argument, write `receive`; hooks are `on_start` and `on_stop`."""
+
+    understands: ClassVar[frozenset[str]] = frozenset()
+    strategy_name: ClassVar[str] = ""
+    _cell: Cell
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            for inbox in get_args(base):
+                kinds = [member for member in (get_args(inbox) or (inbox,)) if isinstance(member, type) and issubclass(member, Message)]
+                if kinds:
+                    cls.understands = cls.understands | {kind.kind for kind in kinds}
+
+    def __init__(self) -> None:
+        """Nothing of pykka's own: no urn, no lock, no global registry. The cell is all that an instance needs."""
+
+    # ---- to be written by subclasses
+
+    def receive(self, message: I) -> Message | Later | None:
+        """Handles one message; returns the answer when it is an ask."""
+        raise AssertionError(f"{type(self).__name__} has no receive")
+
+    def on_start(self) -> Coroutine[Any, Any, None] | None:
+        """Before the first message. May be a coroutine, for at most 10 s. Raise to say that the start failed."""
+        return None
+
+    def on_stop(self) -> Coroutine[Any, Any, None] | None:
+        """When asked to end in order, within the child's shutdown time. Not called on a crash or a kill."""
+        return None
+
+    def on_end(self) -> None:
+        """However the instance ended: let go at once of what no garbage collector will. Nothing can be sent any more."""
+
+    def down(self, down: Down) -> None:
+        """An actor that this one monitors has ended."""
+
+    def handle(self, envelope: Envelope) -> None:
+        """One envelope, before it is read. Overridden by supervisors that hand it on unread."""
+        message = self._cell.read(envelope)
+        if message is None:
+            return
+        answer: Message | Later | Refusal | None
+        try:
+            answer = self.receive(message)  # type: ignore[arg-type]
+        except Refusal as refusal:
+            answer = refusal
+        if not isinstance(answer, Later):
+            self._cell.respond(envelope, answer)
+
+    # ---- what an actor knows
+
+    @property
+    def address(self) -> Address:
+        """Its own address."""
+        return self._cell.address
+
+    @property
+    def incarnation(self) -> int:
+        """How often the actor at this address has been started."""
+        return self._cell.incarnation
+
+    @property
+    def system(self) -> ActorSystem:
+        """The system it lives in."""
+        return self._cell.system
+
+    @property
+    def now(self) -> float:
+        """The loop's clock in seconds."""
+        return self._cell.system.now()
+
+    @property
+    def sender(self) -> Address:
+        """Who sent the message being handled; empty for the world outside."""
+        assert self._cell.current is not None, "there is a sender only while a message is being handled"
+        return self._cell.current.sender
+
+    @property
+    def deadline(self) -> float | None:
+        """When the message being handled loses its worth, on the loop's clock."""
+        assert self._cell.current is not None, "there is a deadline only while a message is being handled"
+        return self._cell.current.deadline
+
+    @property
+    def log(self) -> Any:
+        """The structured log, with this address on every line."""
+        return structlog.get_logger(actor=self._cell.address)
+
+    @property
+    def title(self) -> str:
+        """What kind of actor this is, for people."""
+        return type(self).__name__
+
+    # ---- what an actor does
+
+    def tell(self, address: str, message: Message) -> Outcome | None:
+        """Sends. None when it is in the mailbox, else why not."""
+        return self._cell.system.tell(address, message, sender=self._cell.address)
+
+    def ask(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT) -> asyncio.Future[R]:
+        """For owned tasks: sends and awaits the answer. Raises `AskFailed`. Ends with this instance."""
+        system = self._cell.system
+        slots = self._cell.slots
+
+        def forget(_: asyncio.Future[R]) -> None:
+            slots.discard(slot)
+            system.close_slot(slot)
+
+        future, slot = system.open_future(self._cell.address, address, message, timeout)
+        slots.add(slot)
+        future.add_done_callback(forget)
+        return future
+
+    def ask_then(self, address: str, message: Ask[R], then: Callable[[R | AskFailed], None], *, timeout: float = ASK_TIMEOUT) -> None:
+        """Sends; `then` is called in this actor's turn, with the answer or with the failure."""
+        cell = self._cell
+        trace = TRACE.get()
+
+        def in_turn(answer: Any) -> None:
+            TRACE.set(trace)
+            then(answer)
+
+        def settled(answer: Any) -> None:
+            cell.slots.discard(slot)
+            cell.notice(partial(in_turn, AskFailed(answer) if isinstance(answer, Outcome) else answer))
+
+        slot = cell.system.open_slot(cell.address, address, message, timeout, settled, trace)
+        cell.slots.add(slot)
+
+    def later(self) -> Later:
+        """To be returned by `receive`: the ask being handled is answered later."""
+        envelope = self._cell.current
+        assert envelope is not None, "later() belongs into receive"
+        if envelope.slot:
+            self._cell.pending[envelope.id] = envelope
+        return Later(self._cell, envelope)
+
+    def forward(self, address: str) -> Later:
+        """Hands the message being handled on as it is: the asker stays, this actor becomes the sender. Refused if it can't be delivered."""
+        envelope = self._cell.current
+        assert envelope is not None, "forward() belongs into receive"
+        outcome = self._cell.hand_on(envelope, address)
+        if outcome is not None and not envelope.slot:
+            self.log.warning("not forwarded", to=address, why=outcome.kind)
+        return Later(self._cell, envelope)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str = "task") -> asyncio.Task[None]:
+        """Runs a coroutine as this actor's own: cancelled when it ends; what it raises crashes it."""
+        return self._cell.own(work, name)
+
+    def after(self, seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+        """Calls `then` in this actor's turn, after that many seconds; `.cancel()` it or let it go."""
+        return self._cell.after(seconds, then)
+
+    def monitor(self, address: str) -> None:
+        """`down` is called when the actor there ends, or at once when there is none."""
+        self._cell.monitor(address)
+
+    def report_end_to(self, address: str) -> None:
+        """Has another actor get Down when this instance ends, as if it had called `monitor`."""
+        watcher = self._cell.system.directory.get(address)
+        if watcher is not None:
+            self._cell.watched_by(watcher, watcher.incarnation)
+
+    def leave(self, reason: ExitReason | None = None) -> None:
+        """Ends after the message being handled."""
+        self._cell.leave(reason or ExitReason(how="normal"), OWN_STOP_LIMIT)
+
+    def fail(self, fault: Fault) -> NoReturn:
+        """Ends now with a failure that was to be expected: the fault is the exit reason, no traceback is kept."""
+        raise Exit(ExitReason(how="failed", error=fault.cls, detail=fault.message, fault=fault))
+
+    # ---- for the kernel
+
+    def attach(self, cell: Cell) -> None:
+        """Called once by the cell, before `on_start`."""
+        self._cell = cell
+
+    @classmethod
+    def start(cls, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Not for supervised actors."""
+        raise TypeError(f"{cls.__name__} is started by a supervisor: give it a ChildSpec")
+
+    @property
+    def actor_ref(self) -> NoReturn:
+        """Not for supervised actors."""
+        raise TypeError(f"{type(self).__name__} has an address ({self._cell.address}), which outlives it, instead of a ref")
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} ({self._cell.address})"
+
+    def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
+        """For supervisors."""
+        raise AssertionError(f"{self.address} supervises nobody")
+
+    def brings_back(self, cell: Cell) -> bool:
+        """For supervisors: whether an instance will live at that child's address again."""
+        return False
+
+

@@ -1,0 +1,324 @@
+"""The actor system: who lives where, how a message gets there, and where the answer goes.
+
+Owns the directory of addresses, the reply slots of every ask under way, the dead letters and the ring of hops. It decides nothing
+about anybody's life: cells hold instances, supervisors decide.
+
+    tell / ask --envelope--> directory[address].deliver --> mailbox ... answer --> settle(slot) --> future or asker's mailbox
+
+Everything here runs on one loop. `tell` may be called from any thread, `ask_from_thread` from any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
+
+from messages.envelope import Address, Envelope
+from messages.message import Ask, Message, pack, unpack
+from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe
+from messages.supervision import Decision, Down, ExitReason
+
+if TYPE_CHECKING:
+    from actors.runtime.cell import Cell
+
+R = TypeVar("R")
+
+Wire = Literal["always", "edge"]
+
+OUTSIDE = Address("")
+ASK_TIMEOUT = 30.0
+DEAD_LETTERS = 1000
+HOPS = 10_000
+ROOT_RETRY = 0.25
+
+TRACE: ContextVar[str] = ContextVar("undying_trace", default="")
+"""The trace of the message being handled; inherited by everything it causes."""
+
+class StartFailed(Exception):
+    """The tree did not start; `reason` says which actor and why."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(f"{reason.error}: {reason.detail}")
+        self.reason = reason
+
+
+class Resident(Protocol):
+    """What an address leads to."""
+
+    address: Address
+    incarnation: int
+    watchers: dict[Resident, int]
+    watching: set[Resident]
+
+    def deliver(self, envelope: Envelope) -> Outcome | None:
+        """Takes the envelope, or says why not."""
+        ...
+
+    def notice_down(self, down: Down, incarnation: int) -> None:
+        """Tells the incarnation that asked for it that somebody ended, behind what is already waiting."""
+        ...
+
+    def watched_by(self, watcher: Resident, incarnation: int) -> bool:
+        """From now on that one gets Down when this ends; False when it has ended already."""
+        ...
+
+
+class DeadLetter(NamedTuple):
+    """A message that was not handled, and why. `reason` is the crash it caused, if it did."""
+
+    at: float
+    address: str
+    kind: str
+    sender: str
+    trace: str
+    why: str
+    reason: ExitReason | None = None
+
+
+class Hop(NamedTuple):
+    """One message on its way, for `/status/traces`."""
+
+    trace: str
+    at: float
+    kind: str
+    sender: str
+    address: str
+
+
+class _Slot:
+    """Where the answer to one ask goes. Vanishes on reply, deadline or the asker's end; a later reply is only counted."""
+
+    __slots__ = ("address", "seconds", "then", "timer")
+
+    def __init__(self, address: str, seconds: float, then: Callable[[Message], None]) -> None:
+        self.address = address
+        self.seconds = seconds
+        self.then = then
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class ActorSystem:
+    """See the module. Made on the loop that it lives on."""
+
+    def __init__(self, *, wire: Wire = "always", chance: Callable[[], float] = random.random) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.wire = wire
+        self.chance = chance
+        self.directory: dict[str, Resident] = {}
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS)
+        self.dead_letter_count = 0
+        self.late_replies = 0
+        self.hops: deque[Hop] = deque(maxlen=HOPS)
+        self.listeners: list[Callable[[Decision], None]] = []
+        self.ending: set[asyncio.Task[None]] = set()
+        self.began = self.loop.time()
+        self.root: Cell | None = None
+        self.stopping = False
+        self._ids = count(1)
+        self._slots: dict[int, _Slot] = {}
+        self._thread = threading.get_ident()
+
+    # ---- sending
+
+    def now(self) -> float:
+        """The loop's clock in seconds; virtual in tests."""
+        return self.loop.time()
+
+    def unique(self) -> int:
+        """A number that was not given out before in this process."""
+        return next(self._ids)
+
+    def envelope(
+        self, message: Message, *, sender: Address = OUTSIDE, trace: str | None = None, deadline: float | None = None, slot: int = 0
+    ) -> Envelope:
+        """The message in its envelope, packed unless `wire` is edge."""
+        payload: bytes | Message = pack(message) if self.wire == "always" else message
+        size = len(payload) if isinstance(payload, bytes) else 256
+        return Envelope(
+            next(self._ids), message.kind, payload, size, at=self.loop.time(), sender=sender,
+            trace=TRACE.get() if trace is None else trace, reply_to=sender if slot else None, slot=slot, deadline=deadline,
+        )  # fmt: skip
+
+    def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
+        """Puts the envelope into the mailbox at that address; what comes back is why that failed."""
+        resident = self.directory.get(address)
+        outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
+        if outcome is not None:
+            self.bury(address, envelope, describe(outcome))
+        elif envelope.trace:
+            self.hops.append(Hop(envelope.trace, envelope.at, envelope.kind, envelope.sender, address))
+        return outcome
+
+    def tell(
+        self, address: str, message: Message, *, sender: Address = OUTSIDE, trace: str | None = None, timeout: float | None = None
+    ) -> Outcome | None:
+        """Sends without waiting for an answer. None when it is in the mailbox, else why not. From another thread always None.
+
+        `timeout` in seconds: after that the message is no longer worth handling.
+        """
+        if threading.get_ident() != self._thread:
+            self.loop.call_soon_threadsafe(lambda: self.tell(address, message, sender=sender, trace=trace, timeout=timeout))
+            return None
+        deadline = None if timeout is None else self.loop.time() + timeout
+        return self.deliver(address, self.envelope(message, sender=sender, trace=trace, deadline=deadline))
+
+    def ask(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT, trace: str | None = None) -> asyncio.Future[R]:
+        """Sends and awaits the typed answer for at most `timeout` seconds. Raises `AskFailed`."""
+        return self.open_future(OUTSIDE, address, message, timeout, trace)[0]
+
+    def ask_from_thread(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT) -> R:
+        """The same from a thread that is not the loop's: blocks it until the answer is there. Raises `AskFailed`."""
+        if threading.get_ident() == self._thread:
+            raise RuntimeError("ask_from_thread would block the loop that has to answer: await system.ask(...) instead")
+
+        async def asked() -> R:
+            return await self.ask(address, message, timeout=timeout)
+
+        return asyncio.run_coroutine_threadsafe(asked(), self.loop).result()
+
+    # ---- answers
+
+    def open_future(
+        self, sender: Address, address: str, message: Ask[R], timeout: float, trace: str | None = None
+    ) -> tuple[asyncio.Future[R], int]:
+        """Asks on somebody's behalf: the answer as a future, and its slot, which closes when the future is done."""
+        future: asyncio.Future[R] = self.loop.create_future()
+
+        def settle(answer: Message) -> None:
+            if future.done():
+                return
+            if isinstance(answer, Outcome):
+                future.set_exception(AskFailed(answer))
+            else:
+                future.set_result(cast(R, answer))
+
+        slot = self.open_slot(sender, address, message, timeout, settle, trace)
+        future.add_done_callback(lambda _: self.close_slot(slot))
+        return future, slot
+
+    def open_slot(
+        self, sender: Address, address: str, message: Message, timeout: float,
+        then: Callable[[Message], None], trace: str | None = None,
+    ) -> int:  # fmt: skip
+        """Asks; `then` is called once, later, with the answer or an outcome. Returns the slot's id."""
+        id = next(self._ids)
+        slot = self._slots[id] = _Slot(address, timeout, then)
+        deadline = self.loop.time() + timeout
+        outcome = self.deliver(address, self.envelope(message, sender=sender, trace=trace, deadline=deadline, slot=id))
+        if outcome is None:
+            slot.timer = self.loop.call_at(deadline, self._expire, id)
+        else:
+            self.loop.call_soon(self.settle, id, outcome)
+        return id
+
+    def close_slot(self, id: int) -> None:
+        """Nobody waits for this answer any more."""
+        slot = self._slots.pop(id, None)
+        if slot is not None and slot.timer is not None:
+            slot.timer.cancel()
+
+    def settle(self, id: int, answer: Message) -> None:
+        """Gives the answer, or the outcome, to whoever asked. Once; a later one is counted and dropped."""
+        slot = self._slots.pop(id, None)
+        if slot is None:
+            self.late_replies += 1
+            return
+        if slot.timer is not None:
+            slot.timer.cancel()
+        if self.wire == "always":
+            answer = unpack(pack(answer))
+        slot.then(answer)
+
+    def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
+        """Answers the ask in this envelope."""
+        if envelope.trace:
+            self.hops.append(Hop(envelope.trace, self.loop.time(), answer.kind, sender, envelope.reply_to or OUTSIDE))
+        self.settle(envelope.slot, answer)
+
+    def _expire(self, id: int) -> None:
+        slot = self._slots[id]
+        self.settle(id, DeadlinePassed(address=slot.address, seconds=slot.seconds))
+
+    # ---- the root
+
+    def start_root(self, root: Cell) -> asyncio.Future[None]:
+        """Starts the tree. Raises `StartFailed`; once it has started, the root is started again whenever it ends."""
+        self.root = root
+        started: asyncio.Future[None] = self.loop.create_future()
+
+        def done(reason: ExitReason | None) -> None:
+            if reason is None:
+                started.set_result(None)
+            else:
+                started.set_exception(StartFailed(reason))
+
+        root.start(done)
+        return started
+
+    def root_ended(self, root: Cell, reason: ExitReason) -> None:
+        """The root never gives up after start-up: there is nobody above it who could do better."""
+        if not self.stopping and root.state == "stopped":
+            root.restarts += 1
+            root.start(lambda failed: None if failed is None else self._retry_root(root, failed))
+
+    def _retry_root(self, root: Cell, reason: ExitReason) -> None:
+        root.restart_at = self.loop.time() + ROOT_RETRY
+        self.loop.call_at(root.restart_at, self.root_ended, root, reason)
+
+    def restart_root(self) -> None:
+        """Stops the tree in reverse order and starts it again."""
+        root = self.root
+        assert root is not None, "the tree was never started"
+        root.stop(lambda: self.root_ended(root, ExitReason(how="shutdown")), None)
+
+    def stop_root(self, limit: float | None = None) -> asyncio.Future[None]:
+        """Stops the tree in reverse order and gives up its addresses."""
+        self.stopping = True
+        stopped: asyncio.Future[None] = self.loop.create_future()
+        root = self.root
+        assert root is not None, "the tree was never started"
+
+        def done() -> None:
+            root.dispose()
+            stopped.set_result(None)
+
+        root.stop(done, limit)
+        return stopped
+
+    # ---- what is left over
+
+    def bury(self, address: str, envelope: Envelope, why: str, reason: ExitReason | None = None) -> None:
+        """Notes a message that nobody will handle."""
+        self.dead_letter_count += 1
+        self.dead_letters.append(DeadLetter(self.loop.time(), address, envelope.kind, envelope.sender, envelope.trace, why, reason))
+
+    def fail(self, address: str, envelope: Envelope, outcome: Outcome, reason: ExitReason | None = None) -> None:
+        """Buries a message and tells its asker, if it has one."""
+        self.bury(address, envelope, describe(outcome), reason)
+        if envelope.slot:
+            self.settle(envelope.slot, outcome)
+
+    def publish(self, decision: Decision) -> None:
+        """Tells every listener what was decided."""
+        for listener in self.listeners:
+            listener(decision)
+
+    def disown(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Cancels an ended instance's tasks, and keeps hold of them until they are gone."""
+        for task in tasks:
+            task.cancel()
+            self.ending.add(task)
+            task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self.ending.discard(task)
+        if not task.cancelled():
+            task.exception()  # its actor is gone already; asking for it keeps asyncio from complaining
+
+

@@ -1,0 +1,1 @@
+"""The vocabulary: plain frozen data that actors send each other. Knows nobody."""

@@ -1,0 +1,252 @@
+"""Undying from the command line.
+
+    python run.py                       serves, with config.yaml beside it
+    python run.py serve --config FILE --port N --state DIR
+    python run.py status | tree         asks the running daemon
+    python run.py check-config          exit 0 when the config is good, else 1 and what is wrong
+    python run.py --version
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from undying.version import VERSION
+
+if TYPE_CHECKING:
+    from messages.config import Settings
+
+OLLAMA = ("127.0.0.1", 11434)
+OLLAMA_LIMIT = 0.3  # seconds: a local server that listens answers in one
+ASK_LIMIT = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a verb; the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
+        given.insert(0, "serve")
+    args = parser().parse_args(given)
+    verb: Callable[[argparse.Namespace], int] = args.verb
+    return verb(args)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(prog="run.py", description="A self-healing gateway for language models. Without a verb it serves.")
+    top.add_argument("--version", action="version", version=f"undying {VERSION}")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], told: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=told, description=told)
+        made.set_defaults(verb=run)
+        made.add_argument("--config", type=Path, metavar="FILE", help="the configuration (default: config.yaml here, or beside run.py)")
+        made.add_argument("--state", type=Path, metavar="DIR", help="the state directory (default: state_dir of the configuration)")
+        return made
+
+    serving = verb("serve", serve, "Serves until SIGTERM or Ctrl-C, then drains.")
+    serving.add_argument("--port", type=int, metavar="N", help="listen on this port, 0 for any free one")
+    for name, run, told in (("status", status, "Says how the running daemon is."), ("tree", tree, "Shows the running daemon's actors.")):
+        asking = verb(name, run, told)
+        asking.add_argument("--url", help="the daemon's URL (default: the one that runs on the state directory)")
+        asking.add_argument("--json", action="store_true", help="print JSON")
+    verb("check-config", check_config, "Checks the configuration and says what is wrong with it.")
+    return top
+
+
+# ---- serve
+
+
+def serve(args: argparse.Namespace) -> int:
+    """The daemon."""
+    settings = _settings(args)
+    if settings is None:
+        return 1
+    from actors.runtime.log import configure_service
+
+    lines = configure_service(settings.logging.level, settings.logging.format, sys.stderr)
+    try:
+        return asyncio.run(_serve(settings, os.environ))
+    finally:
+        lines.flush()
+
+
+async def _serve(settings: Settings, environ: Mapping[str, str]) -> int:
+    import structlog
+
+    from actors.provider.discovery import describe, discovered
+    from actors.runtime.system import StartFailed
+    from undying.daemon import Daemon, StateLocked
+
+    log = structlog.get_logger(actor="/")
+    ollama_url = await _ollama()
+    found = discovered(environ, ollama_url=ollama_url, configured=settings.providers, own_port=settings.server.port)
+    for line in describe(environ, ollama_url=ollama_url, configured=settings.providers, own_port=settings.server.port):
+        log.info("provider found", found=line)
+    settings = settings.model_copy(update={"providers": {**settings.providers, **found}})
+    daemon = Daemon(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, stop)
+    try:
+        await daemon.start()
+    except (StartFailed, StateLocked) as error:
+        print(f"undying: {error}", file=sys.stderr)
+        return 1
+    for name, provider in daemon.settings.providers.items():
+        log.info("provider", name=name, kind=provider.kind, base_url=provider.base_url, state=provider.state, missing=list(provider.missing_env))
+    print(f"Undying {VERSION} listens on {daemon.url} (the live tree: {daemon.url}/)", flush=True)
+    await stop.wait()
+    log.info("draining")
+    await daemon.stop()
+    log.info("stopped")
+    return 0
+
+
+def _told_to_stop(stop: asyncio.Event) -> None:
+    if stop.is_set():  # asked twice: whoever did means it
+        os._exit(130)
+    stop.set()
+
+
+async def _ollama() -> str | None:
+    """The URL of a local Ollama, when something listens on its port."""
+    try:
+        async with asyncio.timeout(OLLAMA_LIMIT):
+            _, writer = await asyncio.open_connection(*OLLAMA)
+    except (OSError, TimeoutError):
+        return None
+    writer.close()
+    return f"http://{OLLAMA[0]}:{OLLAMA[1]}"
+
+
+# ---- asking a running one
+
+
+def status(args: argparse.Namespace) -> int:
+    """`GET /status`, for people."""
+    told = _ask(args, "/status")
+    if told is None:
+        return 1
+    if args.json:
+        print(_pretty(told))
+        return 0
+    print(f"{told['url']}  {told['state']}, up {_duration(told['uptime_ms'])}")
+    print(f"{told['actors']} actors, {told['restarts']} restarts, {told['open_requests']} requests open, {told['dead_letters']} dead letters")
+    for name, state in told["providers"].items():
+        print(f"  {name:<16} {state}")
+    for address in told["not_running"]:
+        print(f"  not running: {address}")
+    return 0
+
+
+def tree(args: argparse.Namespace) -> int:
+    """`GET /status/tree`, drawn."""
+    told = _ask(args, "/status/tree")
+    if told is None:
+        return 1
+    print(_pretty(told) if args.json else "\n".join(draw(told)))
+    return 0
+
+
+def draw(actor: Mapping[str, Any], stem: str = "", mark: str = "", name: str = "/") -> list[str]:
+    """The tree as text, one line per actor."""
+    told = actor["strategy"] or actor["actor"]
+    restarts = f", restarts {actor['restarts']}" if actor["restarts"] else ""
+    last = f", last exit {actor['last_exit']['how']} {actor['last_exit']['error']}".rstrip() if actor["last_exit"] else ""
+    line = f"{stem}{mark}{name}  {told}  {actor['state']}, handled {actor['handled']}{restarts}{last}"
+    below = stem + {"": "", "├── ": "│   ", "└── ": "    "}[mark]
+    lines = [line]
+    for child in actor["children"]:
+        is_last = child is actor["children"][-1]
+        lines += draw(child, below, "└── " if is_last else "├── ", child["address"].rpartition("/")[2])
+    return lines
+
+
+def check_config(args: argparse.Namespace) -> int:
+    """Whether the configuration is good."""
+    settings = _settings(args)
+    if settings is None:
+        return 1
+    print(f"{_config_path(args) or 'the defaults'}: good, {len(settings.providers)} providers configured")
+    return 0
+
+
+# ---- what the verbs share
+
+
+def _settings(args: argparse.Namespace) -> Settings | None:
+    """The settings with the command line's wishes; None when they are not good, and why has been printed."""
+    from messages.config_file import ConfigError, load
+
+    environ = dict(os.environ)
+    if getattr(args, "port", None) is not None:
+        environ["UNDYING_SERVER__PORT"] = str(args.port)
+    if args.state is not None:
+        environ["UNDYING_STATE_DIR"] = str(args.state)
+    try:
+        return load(_config_path(args), environ).settings
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return None
+
+
+def _config_path(args: argparse.Namespace) -> Path | None:
+    if args.config is not None:
+        return Path(args.config)
+    here = Path("config.yaml")
+    beside = Path(__file__).parent / "config.yaml"
+    if here.is_file():
+        return here
+    return beside if beside.is_file() and (beside.parent / "pyproject.toml").is_file() else None
+
+
+def _ask(args: argparse.Namespace, path: str) -> Any:
+    """The running daemon's answer; None when none runs, and that has been said."""
+    import json
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
+    from undying.daemon import RUNNING
+
+    url = args.url
+    if url is None:
+        settings = _settings(args)
+        if settings is None:
+            return None
+        running = Path(settings.state_dir) / RUNNING
+        if not running.is_file():
+            print(f"no daemon runs on {settings.state_dir}: start one with python run.py, or name one with --url", file=sys.stderr)
+            return None
+        url = json.loads(running.read_bytes())["url"]
+    try:
+        with build_opener(ProxyHandler({})).open(url.rstrip("/") + path, timeout=ASK_LIMIT) as answer:
+            return json.loads(answer.read())
+    except (URLError, TimeoutError, ConnectionError, ValueError) as error:
+        print(f"no daemon answers at {url}: {error}", file=sys.stderr)
+        return None
+
+
+def _pretty(told: Any) -> str:
+    import json
+
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _duration(ms: int) -> str:
+    seconds = ms // 1000
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return " ".join(f"{value}{unit}" for value, unit in ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")) if value) or "0s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

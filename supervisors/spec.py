@@ -1,0 +1,77 @@
+"""What a supervisor is told about its children, checked field by field; pure.
+
+OTP's vocabulary: a child spec says how to start a child and what to do when it ends, an intensity how many restarts are too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+RestartType = Literal["permanent", "transient", "temporary"]
+"""permanent: always started again; transient: unless it ended normally; temporary: never."""
+
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+
+OnExhausted = Literal["escalate", "backoff", "quarantine"]
+"""What follows when restarts come faster than the intensity allows: end (and let the supervisor above decide), or go on ever slower."""
+
+
+class BadSpec(ValueError):
+    """A spec that can't be right. The text names the field, what was found, and what is allowed."""
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """At most `restarts` within `seconds`; one more is too many. OTP's default is 1 in 5, ours 3 in 5."""
+
+    restarts: int = 3
+    seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be counted."""
+        if type(self.restarts) is not int or self.restarts < 0:
+            raise BadSpec(f"intensity.restarts: {self.restarts!r}, must be a whole number >= 0")
+        if not self.seconds > 0:
+            raise BadSpec(f"intensity.seconds: {self.seconds!r}, must be > 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One child: `id` is the last part of its address, `start` makes an instance.
+
+    `shutdown` is how many seconds its `on_stop` may take, None for ever, 0 for none (a brutal kill). `mailbox` bounds what may wait
+    for it: messages, bytes; None for the defaults.
+    """
+
+    id: str
+    start: Callable[[], Any]
+    restart: RestartType = "permanent"
+    shutdown: float | None = 5.0
+    mailbox: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a spec that can't be right."""
+        if not isinstance(self.id, str) or not self.id or "/" in self.id:
+            raise BadSpec(f"id: {self.id!r}, must be a non-empty string without '/'")
+        if not callable(self.start):
+            raise BadSpec(f"start of {self.id!r}: {self.start!r}, must be callable without arguments and return an actor")
+        if self.restart not in get_args(RestartType):
+            raise BadSpec(f"restart of {self.id!r}: {self.restart!r}, must be one of {', '.join(get_args(RestartType))}")
+        if self.shutdown is not None and not (isinstance(self.shutdown, int | float) and self.shutdown >= 0):
+            raise BadSpec(f"shutdown of {self.id!r}: {self.shutdown!r}, must be seconds >= 0, or None for ever")
+
+
+def checked(specs: tuple[ChildSpec, ...]) -> tuple[ChildSpec, ...]:
+    """The specs, if they can live under one supervisor. Raises `BadSpec`."""
+    seen: set[str] = set()
+    for spec in specs:
+        if not isinstance(spec, ChildSpec):
+            raise BadSpec(f"{spec!r} is not a ChildSpec")
+        if spec.id in seen:
+            raise BadSpec(f"id: {spec.id!r} is there twice; ids must differ under one supervisor")
+        seen.add(spec.id)
+    return specs

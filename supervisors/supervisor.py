@@ -1,0 +1,275 @@
+"""Starts children in order, watches them, restarts them, stops them in reverse; reports every decision.
+
+Owns the cells of its children. OTP's semantics; what is decided is in `restart.py`, this file does it::
+
+    on_start ----> children start one after the other; one that fails stops the others, and the supervisor with them
+    child_ended -> verdict -> forget | keep | restart: at once, or after a wait when restarts come too fast
+    on_stop -----> children stop one after the other, the last one first
+
+A supervisor never waits inside: a restart that fails is tried again by a signal to itself, and what takes several steps (a group
+restart, a restart by hand) is an owned task. So it always answers. Only one group restart runs at a time; a child that ends
+meanwhile is looked at afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, assert_never
+
+from actors.runtime.cell import Cell, Exit
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.supervised import Later, SupervisedActor
+from messages.envelope import Address, Envelope
+from messages.faults import Fault
+from messages.message import Message
+from messages.outcome import Crashed, Refusal
+from messages.supervision import ChildRestarted, Decision, ExitReason, RestartChild
+from supervisors.restart import Backoff, add_restart, affected, verdict
+from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checked
+
+
+class Supervisor(SupervisedActor[RestartChild]):
+    """A fixed list of children under one strategy; subclassed only to give it a name."""
+
+    def __init__(
+        self, *specs: ChildSpec, strategy: Strategy = "one_for_one", intensity: Intensity = Intensity(),
+        on_exhausted: OnExhausted = "escalate", backoff: Backoff = Backoff(),
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.specs = {spec.id: spec for spec in checked(specs)}
+        self.strategy: Strategy = strategy
+        self.intensity = intensity
+        self.on_exhausted: OnExhausted = on_exhausted
+        self.backoff = backoff
+        self._history: tuple[float, ...] = ()
+        self._too_fast: dict[str, int] = {}  # restarts of a child in a row that had to wait
+        self._stopped: set[str] = set()  # children that nobody will start again by himself
+        self._regrouping = False
+        self._ended_meanwhile: list[Callable[[], None]] = []
+
+    @property
+    def strategy_name(self) -> str:  # type: ignore[override]
+        """For the tree."""
+        return self.strategy
+
+    # ---- start and stop
+
+    async def on_start(self) -> None:
+        """Starts the children in order. One that fails stops those before it, and fails this start."""
+        for id, cell in tuple(self._cell.children.items()):
+            if id not in self.specs:
+                del self._cell.children[id]
+                cell.dispose()
+        for id in self.specs:
+            reason = await self._start_child(id)
+            if reason is not None:
+                await self.on_stop()
+                detail = f"{self.address.rstrip('/')}/{id}: {reason.detail}"
+                raise Exit(ExitReason(how="start_failed", error=reason.error, detail=detail))
+
+    async def on_stop(self) -> None:
+        """Stops the children, the last one first."""
+        for id in reversed(self.specs):
+            await self._stop_child(id)
+
+    def _adopt(self, id: str) -> Cell:
+        """The child's cell; one that an earlier incarnation left behind keeps its mailbox."""
+        spec = self.specs[id]
+        cell = self._cell.children.get(id)
+        if cell is None:
+            cell = Cell(self.system, child_address(self.address, id), spec.start, self._cell, restart_type=spec.restart)
+            if spec.mailbox is not None:
+                cell.mailbox = Mailbox(*spec.mailbox)
+            self._cell.children[id] = cell
+        cell.factory = spec.start
+        return cell
+
+    def _start_child(self, id: str) -> asyncio.Future[ExitReason | None]:
+        started: asyncio.Future[ExitReason | None] = self.system.loop.create_future()
+        self._stopped.discard(id)
+        self._adopt(id).start(partial(_resolve, started))
+        return started
+
+    def _stop_child(self, id: str) -> asyncio.Future[None]:
+        stopped: asyncio.Future[None] = self.system.loop.create_future()
+        cell = self._cell.children.get(id)
+        if cell is None:
+            stopped.set_result(None)
+        else:
+            cell.restart_at = None
+            cell.stop(partial(_resolve, stopped, None), self.specs[id].shutdown)
+        return stopped
+
+    # ---- when a child ends
+
+    def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
+        """Decides what to do about it."""
+        id = cell.address.rpartition("/")[2]
+        if self._cell.children.get(id) is not cell or cell.incarnation != incarnation or cell.state != "stopped":
+            return  # it runs again already
+        if self._regrouping:
+            self._ended_meanwhile.append(partial(self.child_ended, cell, incarnation, reason))
+            return
+        match verdict(self.specs[id].restart, reason.how):
+            case "restart":
+                self._restart(id, cell, incarnation)
+            case "keep":
+                self._stopped.add(id)
+                cell.mailbox.drain()
+            case "forget":
+                del self._cell.children[id]
+                del self.specs[id]
+                cell.dispose()
+            case never:
+                assert_never(never)
+
+    def brings_back(self, cell: Cell) -> bool:
+        """Whether a child that is down is about to be started again."""
+        id = cell.address.rpartition("/")[2]
+        return self._cell.children.get(id) is cell and id not in self._stopped and self.specs[id].restart != "temporary"
+
+    def _restart(self, id: str, cell: Cell, incarnation: int) -> None:
+        """Starts a child again: at once, or later when this is too often, or not at all when that escalates."""
+        if cell.incarnation != incarnation or cell.state != "stopped":
+            return
+        if self.now - cell.started_at > self.backoff.healthy:
+            self._too_fast.pop(id, None)
+        allowed, self._history = add_restart(self._history, self.now, self.intensity)
+        if allowed:
+            self._try(id, cell, incarnation)
+        elif self.on_exhausted == "escalate":
+            detail = f"{cell.address} was restarted more than {self.intensity.restarts} times in {self.intensity.seconds:g} s"
+            self._publish("gave_up", cell, detail)
+            self._cell.leave(ExitReason(how="shutdown", error="MaxIntensityReached", detail=detail), None)
+        else:
+            failures = self._too_fast[id] = self._too_fast.get(id, 0) + 1
+            wait = self.backoff.wait(failures, self.system.chance())
+            cell.restart_at = self.now + wait
+            self._publish("restarting", cell, f"wait number {failures}", wait)
+            self.after(wait, partial(self._try, id, cell, incarnation))
+
+    def _try(self, id: str, cell: Cell, incarnation: int) -> None:
+        if cell.incarnation != incarnation or cell.state != "stopped":
+            return  # somebody was faster, by hand
+        group = affected(self.strategy, tuple(self.specs), id)
+        if group != (id,):
+            self.spawn(self._regroup(group), "regroup")
+            return
+        cell.restarts += 1
+        cell.start(partial(self._tried, id, cell))
+
+    def _tried(self, id: str, cell: Cell, reason: ExitReason | None) -> None:
+        if reason is None:
+            self._publish("restarted", cell)
+        else:
+            self._publish("start_failed", cell, f"{reason.error}: {reason.detail}")
+            self._cell.notice(partial(self._restart, id, cell, cell.incarnation))
+
+    async def _regroup(self, group: tuple[str, ...]) -> None:
+        """Stops the group in reverse and starts it in order. Counts as one restart, whatever its size."""
+        self._regrouping = True
+        for id in reversed(group):
+            await self._stop_child(id)
+        for id in group:
+            cell = self._adopt(id)
+            cell.restarts += 1
+            reason = await self._start_child(id)
+            self._tried(id, cell, reason)
+            if reason is not None:
+                break  # trying that one again takes the rest with it, as the strategy says
+        self._regrouping = False
+        ended, self._ended_meanwhile = self._ended_meanwhile, []
+        for look in ended:
+            self._cell.notice(look)
+
+    # ---- messages
+
+    def receive(self, message: RestartChild) -> Message | Later | None:
+        """Restarts a child by hand: free of charge, and the answer says when it runs."""
+        if message.id not in self.specs:
+            children = tuple(self.specs)
+            raise Refusal(Fault(cls="not_found", message=f"{self.address} has no child {message.id!r}; it has {', '.join(children)}", names=children))
+        later = self.later()
+        self.spawn(self._restart_by_hand(message.id, later), "restart")
+        return later
+
+    async def _restart_by_hand(self, id: str, later: Later) -> None:
+        await self._stop_child(id)
+        cell = self._adopt(id)
+        cell.restarts += 1
+        self._tried(id, cell, reason := await self._start_child(id))
+        if reason is None:
+            later.answer(ChildRestarted(address=cell.address, incarnation=cell.incarnation))
+        else:
+            later.refuse(Fault(cls="internal", message=f"{cell.address} did not start: {reason.error}: {reason.detail}"))
+
+    def _publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0) -> None:
+        self.system.publish(
+            Decision(at=self.now, address=cell.address, event=event, incarnation=cell.incarnation, detail=detail, delay_ms=int(wait * 1000))
+        )
+
+
+class DynamicSupervisor(SupervisedActor[RestartChild]):
+    """Any number of temporary children of one make: a message of a starting kind starts one, which then handles it.
+
+    The message is handed on unread. Whoever sent it gets Down when the child ends, also when it never started; the child's answer
+    goes to whoever asked.
+    """
+
+    strategy_name: ClassVar[str] = "dynamic"
+
+    def __init__(self, start: Callable[[], SupervisedActor[Any]], *starters: type[Message], shutdown: float | None = 5.0) -> None:
+        super().__init__()
+        self.make = start
+        self.starters = frozenset(kind.kind for kind in starters)
+        self.shutdown = shutdown
+        self.understands = self.starters  # type: ignore[misc]
+
+    def handle(self, envelope: Envelope) -> None:
+        """Starts a child for the envelope."""
+        id = str(self.system.unique())
+        cell = Cell(self.system, child_address(self.address, id), self.make, self._cell, restart_type="temporary")
+        cell.trace = envelope.trace
+        self._cell.children[id] = cell
+        sender = self.system.directory.get(envelope.sender)
+        if sender is not None:
+            cell.add_watcher(sender, sender.incarnation)
+        cell.mailbox.put(envelope)
+        cell.start(partial(self._started, cell))
+
+    def _started(self, cell: Cell, reason: ExitReason | None) -> None:
+        if reason is not None:
+            self.child_ended(cell, cell.incarnation, reason)
+
+    def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
+        """Forgets the child; what it had not begun is refused with how it ended."""
+        self._cell.children.pop(cell.address.rpartition("/")[2], None)
+        cell.dispose(Crashed(address=cell.address, incarnation=incarnation, error=reason.error or reason.how, detail=reason.detail))
+
+    async def on_stop(self) -> None:
+        """Stops all children at once: their order means nothing."""
+        waits = []
+        for cell in tuple(self._cell.children.values()):
+            stopped: asyncio.Future[None] = self.system.loop.create_future()
+            cell.stop(partial(_resolve, stopped, None), self.shutdown)
+            waits.append(stopped)
+        if waits:
+            await asyncio.wait(waits)
+
+    def on_end(self) -> None:
+        """The children are gone with it."""
+        for cell in tuple(self._cell.children.values()):
+            cell.dispose()
+        self._cell.children.clear()
+
+
+def child_address(parent: str, id: str) -> Address:
+    """The address of a child, such as `/providers` + `moonshot`; the root is `/`."""
+    return Address(f"{parent.rstrip('/')}/{id}")
+
+
+def _resolve(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
