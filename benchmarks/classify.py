@@ -15,8 +15,8 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from actors.provider.classify import classify  # noqa: E402
-from messages.faults import Fault  # noqa: E402
+from actors.provider.classify import classify
+from messages.faults import Fault
 
 WORTH_WAITING_MS = 60_000
 REACTIONS = {

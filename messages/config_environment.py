@@ -127,7 +127,7 @@ def _value(text: str, shape: Shape, place: Place) -> Plain | Problem:
     try:
         document = read(text, place.variable)
     except ConfigError as error:
-        return text if shape.is_scalar else Problem(place.path, f"not YAML: {error.lines[0].partition(': (yaml): ')[2]}", place)
+        return text if shape.is_scalar else Problem(place.path, f"cannot be read as YAML: {error.problems[0].text}", place)
     if document.problems:
         return Problem(place.path, document.problems[0].text, place)
     return document.tree if isinstance(document.tree, str) or not shape.is_scalar else text

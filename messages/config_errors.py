@@ -59,6 +59,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(problems, key=lambda problem: (not problem.place.from_file, problem.place.line, problem.place.variable))
+        self.problems = tuple(ordered)
         self.lines = tuple(dict.fromkeys(str(problem) for problem in ordered))
         super().__init__("\n".join(self.lines))
 

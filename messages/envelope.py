@@ -7,7 +7,7 @@ because two processes share no clock.
 
 from __future__ import annotations
 
-from typing import Literal, NewType
+from typing import Literal, NewType, get_args
 
 import msgpack
 
@@ -20,12 +20,17 @@ ENVELOPE_VERSION = 1
 
 Priority = Literal["normal", "system"]
 
+_SHAPE: tuple[tuple[type, ...], ...] = (
+    (int,), (int,), (str,), (str,), (str,), (str, type(None)), (int,), (int, type(None)), (str,), (bytes,),
+)  # fmt: skip
+
 
 class Envelope:
     """One message in transit.
 
     `deadline` is in seconds of the loop's clock, None for never. `reply_to` and `slot` are set for an ask: the answer goes to
-    that address, into that slot. `at` is when it was sent, in seconds of the loop's clock, `size` the payload's length in bytes, an estimate when the payload is not packed.
+    that address, into that slot. `at` is when it was sent, in seconds of the loop's clock, `size` the payload's length in bytes, an
+    estimate when the payload is not packed.
     """
 
     __slots__ = ("at", "deadline", "id", "kind", "payload", "priority", "reply_to", "sender", "size", "slot", "trace")
@@ -66,12 +71,12 @@ def from_bytes(data: bytes, now: float) -> Envelope:
     """The envelope that `to_bytes` packed; `now` is the receiver's clock in seconds. Raises `Unreadable`."""
     try:
         parts = msgpack.unpackb(data, use_list=False)
-    except (ValueError, msgpack.exceptions.ExtraData) as error:
-        raise Unreadable(f"not an envelope: {error}") from error
-    if not isinstance(parts, tuple) or not parts or parts[0] != ENVELOPE_VERSION:
+    except ValueError as error:  # every exception of msgpack's is one
+        raise Unreadable(f"not an envelope ({type(error).__name__}: {error})") from error
+    if not isinstance(parts, tuple) or not parts or type(parts[0]) is not int or parts[0] != ENVELOPE_VERSION:
         found = parts[0] if isinstance(parts, tuple) and parts else type(parts).__name__
         raise Unreadable(f"envelope version {found!r} is not spoken here, version {ENVELOPE_VERSION} is")
-    if [type(part) for part in parts[1:5]] != [int, str, str, str] or len(parts) != 10 or not isinstance(parts[9], bytes):
+    if len(parts) != len(_SHAPE) or not all(type(part) in types for part, types in zip(parts, _SHAPE, strict=True)) or parts[8] not in get_args(Priority):
         raise Unreadable("an envelope is (version, id, kind, trace, sender, reply_to, slot, remaining ms, priority, payload)")
     _, id, kind, trace, sender, reply_to, slot, remaining, priority, payload = parts
     deadline = None if remaining is None else now + remaining / 1000

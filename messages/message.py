@@ -27,7 +27,7 @@ _SHAPE = "a message is (kind: str, version: int, fields: map)"
 class Part(BaseModel):
     """Frozen data inside a message: checked like one, but never sent alone."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, ser_json_bytes="base64", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64", protected_namespaces=())
 
 
 class Message(Part):
@@ -96,7 +96,7 @@ def unpack(data: bytes) -> Message:
     """The message that `pack` made these bytes from. Raises `Unreadable` for anything else."""
     try:
         parts = msgpack.unpackb(data, use_list=False)
-    except (ValueError, msgpack.exceptions.ExtraData, msgpack.exceptions.FormatError, msgpack.exceptions.StackError) as error:
+    except ValueError as error:  # every exception of msgpack's is one
         raise Unreadable(f"not msgpack ({type(error).__name__}: {error}); {_SHAPE}") from error
     if not (isinstance(parts, tuple) and len(parts) == 3 and isinstance(parts[0], str) and type(parts[1]) is int and isinstance(parts[2], dict)):
         raise Unreadable(f"a {type(parts).__name__} of another shape; {_SHAPE}")
@@ -109,7 +109,7 @@ def unpack(data: bytes) -> Message:
 
 
 def unpack_json(kind: str, version: int, fields: bytes) -> Message:
-    """A message from its kind, its version and its fields as a JSON object, for injection by hand. Raises `Unreadable`."""
+    """A message from its kind, its version and its fields as a JSON object (bytes in base64), for injection by hand. Raises `Unreadable`."""
     cls = class_of(kind, version)
     try:
         return cls.model_validate_json(fields)

@@ -7,14 +7,14 @@ Owns the cells of its children. OTP's semantics; what is decided is in `restart.
     on_stop -----> children stop one after the other, the last one first
 
 A supervisor never waits inside: a restart that fails is tried again by a signal to itself, and what takes several steps (a group
-restart, a restart by hand) is an owned task. So it always answers. Only one group restart runs at a time; a child that ends
-meanwhile is looked at afterwards.
+restart, a restart by hand) is an owned task. So it always answers. Only one such task works on a child at a time; what else
+concerns the child waits until it is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, ClassVar, assert_never
 
@@ -24,7 +24,7 @@ from actors.runtime.supervised import Later, SupervisedActor
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message
-from messages.outcome import Crashed, Refusal
+from messages.outcome import Crashed
 from messages.supervision import ChildRestarted, Decision, ExitReason, RestartChild
 from supervisors.restart import Backoff, add_restart, affected, verdict
 from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checked
@@ -32,6 +32,8 @@ from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checke
 
 class Supervisor(SupervisedActor[RestartChild]):
     """A fixed list of children under one strategy; subclassed only to give it a name."""
+
+    start_limit: ClassVar[float | None] = None  # each child has its own
 
     def __init__(
         self, *specs: ChildSpec, strategy: Strategy = "one_for_one", intensity: Intensity = Intensity(),
@@ -46,8 +48,9 @@ class Supervisor(SupervisedActor[RestartChild]):
         self._history: tuple[float, ...] = ()
         self._too_fast: dict[str, int] = {}  # restarts of a child in a row that had to wait
         self._stopped: set[str] = set()  # children that nobody will start again by himself
-        self._regrouping = False
-        self._ended_meanwhile: list[Callable[[], None]] = []
+        self._busy: set[str] = set()  # children that a task is just stopping and starting
+        self._work: set[asyncio.Task[None]] = set()
+        self._afterwards: list[Callable[[], None]] = []  # what concerns busy children
 
     @property
     def strategy_name(self) -> str:  # type: ignore[override]
@@ -70,8 +73,10 @@ class Supervisor(SupervisedActor[RestartChild]):
                 raise Exit(ExitReason(how="start_failed", error=reason.error, detail=detail))
 
     async def on_stop(self) -> None:
-        """Stops the children, the last one first."""
-        for id in reversed(self.specs):
+        """Stops the children, the last one first. Nothing is started any more."""
+        for task in self._work:
+            task.cancel()
+        for id in reversed(tuple(self.specs)):
             await self._stop_child(id)
 
     def _adopt(self, id: str) -> Cell:
@@ -107,23 +112,33 @@ class Supervisor(SupervisedActor[RestartChild]):
     def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
         """Decides what to do about it."""
         id = cell.address.rpartition("/")[2]
-        if self._cell.children.get(id) is not cell or cell.incarnation != incarnation or cell.state != "stopped":
-            return  # it runs again already
-        if self._regrouping:
-            self._ended_meanwhile.append(partial(self.child_ended, cell, incarnation, reason))
+        if not self._is_due(id, cell, incarnation, partial(self.child_ended, cell, incarnation, reason)):
             return
         match verdict(self.specs[id].restart, reason.how):
             case "restart":
+                if self.now - cell.started_at > self.backoff.healthy:
+                    self._too_fast.pop(id, None)
                 self._restart(id, cell, incarnation)
             case "keep":
                 self._stopped.add(id)
-                cell.mailbox.drain()
+                cell.turn_away()
             case "forget":
-                del self._cell.children[id]
-                del self.specs[id]
-                cell.dispose()
+                self._forget(id)
             case never:
                 assert_never(never)
+
+    def _is_due(self, id: str, cell: Cell, incarnation: int, again: Callable[[], None]) -> bool:
+        """Whether the end of this incarnation is still to be dealt with, now; `again` is called later when now is not the time."""
+        if self._cell.children.get(id) is not cell or cell.incarnation != incarnation or cell.state != "stopped":
+            return False  # it is gone, or somebody was faster
+        if id in self._busy:
+            self._afterwards.append(again)
+            return False
+        return True
+
+    def _forget(self, id: str) -> None:
+        del self.specs[id]
+        self._cell.children.pop(id).dispose()
 
     def brings_back(self, cell: Cell) -> bool:
         """Whether a child that is down is about to be started again."""
@@ -132,10 +147,8 @@ class Supervisor(SupervisedActor[RestartChild]):
 
     def _restart(self, id: str, cell: Cell, incarnation: int) -> None:
         """Starts a child again: at once, or later when this is too often, or not at all when that escalates."""
-        if cell.incarnation != incarnation or cell.state != "stopped":
+        if not self._is_due(id, cell, incarnation, partial(self._restart, id, cell, incarnation)):
             return
-        if self.now - cell.started_at > self.backoff.healthy:
-            self._too_fast.pop(id, None)
         allowed, self._history = add_restart(self._history, self.now, self.intensity)
         if allowed:
             self._try(id, cell, incarnation)
@@ -146,16 +159,18 @@ class Supervisor(SupervisedActor[RestartChild]):
         else:
             failures = self._too_fast[id] = self._too_fast.get(id, 0) + 1
             wait = self.backoff.wait(failures, self.system.chance())
-            cell.restart_at = self.now + wait
+            for waiting in self._down(affected(self.strategy, tuple(self.specs), id)):
+                self._cell.children[waiting].restart_at = self.now + wait
             self._publish("restarting", cell, f"wait number {failures}", wait)
             self.after(wait, partial(self._try, id, cell, incarnation))
 
     def _try(self, id: str, cell: Cell, incarnation: int) -> None:
-        if cell.incarnation != incarnation or cell.state != "stopped":
-            return  # somebody was faster, by hand
+        again = partial(self._try, id, cell, incarnation)
+        if not self._is_due(id, cell, incarnation, again):
+            return
         group = affected(self.strategy, tuple(self.specs), id)
         if group != (id,):
-            self.spawn(self._regroup(group), "regroup")
+            self._work_on(group, partial(self._regroup, group), again)
             return
         cell.restarts += 1
         cell.start(partial(self._tried, id, cell))
@@ -167,43 +182,76 @@ class Supervisor(SupervisedActor[RestartChild]):
             self._publish("start_failed", cell, f"{reason.error}: {reason.detail}")
             self._cell.notice(partial(self._restart, id, cell, cell.incarnation))
 
+    def _work_on(self, ids: tuple[str, ...], work: Callable[[], Coroutine[Any, Any, None]], again: Callable[[], None]) -> None:
+        """Runs it as an owned task, alone with these children; `again` is called later when one of them is busy."""
+        if not self._busy.isdisjoint(ids):
+            self._afterwards.append(again)
+            return
+        self._busy.update(ids)
+        task = self.spawn(self._worked(ids, work), "restart")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _worked(self, ids: tuple[str, ...], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await work()
+        self._busy.difference_update(ids)
+        afterwards, self._afterwards = self._afterwards, []
+        for look in afterwards:
+            self._cell.notice(look)
+
     async def _regroup(self, group: tuple[str, ...]) -> None:
-        """Stops the group in reverse and starts it in order. Counts as one restart, whatever its size."""
-        self._regrouping = True
+        """Stops the group in reverse and starts it in order, but for the temporary ones. Counts as one restart, whatever its size."""
         for id in reversed(group):
             await self._stop_child(id)
-        for id in group:
+            self._stopped.discard(id)
+            if self.specs[id].restart == "temporary":
+                self._forget(id)
+        await self._start_down(tuple(id for id in group if id in self.specs))
+
+    async def _start_down(self, group: tuple[str, ...]) -> str:
+        """Starts what is down in the group, in order, until one fails: trying that one again takes the rest with it, as the strategy says.
+
+        Returns how it failed, empty when it did not.
+        """
+        for id in self._down(group):
             cell = self._adopt(id)
             cell.restarts += 1
             reason = await self._start_child(id)
             self._tried(id, cell, reason)
             if reason is not None:
-                break  # trying that one again takes the rest with it, as the strategy says
-        self._regrouping = False
-        ended, self._ended_meanwhile = self._ended_meanwhile, []
-        for look in ended:
-            self._cell.notice(look)
+                return f"{cell.address} did not start: {reason.error}: {reason.detail}"
+        return ""
+
+    def _down(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """The children in the group that do not run and should."""
+        return tuple(id for id in group if self._cell.children[id].state == "stopped" and id not in self._stopped)
 
     # ---- messages
 
     def receive(self, message: RestartChild) -> Message | Later | None:
         """Restarts a child by hand: free of charge, and the answer says when it runs."""
-        if message.id not in self.specs:
-            children = tuple(self.specs)
-            raise Refusal(Fault(cls="not_found", message=f"{self.address} has no child {message.id!r}; it has {', '.join(children)}", names=children))
         later = self.later()
-        self.spawn(self._restart_by_hand(message.id, later), "restart")
+        self._by_hand(message.id, later)
         return later
 
-    async def _restart_by_hand(self, id: str, later: Later) -> None:
+    def _by_hand(self, id: str, later: Later) -> None:
+        if id not in self.specs:
+            children = tuple(self.specs)
+            later.refuse(Fault(cls="not_found", message=f"{self.address} has no child {id!r}; it has {', '.join(children)}", names=children))
+            return
+        group = affected(self.strategy, tuple(self.specs), id)
+        self._work_on(group, partial(self._restart_by_hand, id, group, later), partial(self._by_hand, id, later))
+
+    async def _restart_by_hand(self, id: str, group: tuple[str, ...], later: Later) -> None:
+        """Stops and starts that one, and starts those of its group that are down because of it."""
         await self._stop_child(id)
+        self._stopped.discard(id)
         cell = self._adopt(id)
-        cell.restarts += 1
-        self._tried(id, cell, reason := await self._start_child(id))
-        if reason is None:
+        failure = await self._start_down(group)
+        if cell.state == "running":
             later.answer(ChildRestarted(address=cell.address, incarnation=cell.incarnation))
         else:
-            later.refuse(Fault(cls="internal", message=f"{cell.address} did not start: {reason.error}: {reason.detail}"))
+            later.refuse(Fault(cls="internal", message=failure or f"{cell.address} ended again at once"))
 
     def _publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0) -> None:
         self.system.publish(

@@ -74,7 +74,10 @@ def _head(model: str, stream: bool, include_usage: bool, needs: tuple[Capability
 
 def _check_media(headers: Mapping[str, str]) -> None:
     """`curl -d` says it sends a form, and is meant well. A web page that says so wants to get around the browser's cross-site check."""
-    media = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    told = headers.get("Content-Type")
+    if told is None or told == "application/json":
+        return
+    media = told.partition(";")[0].strip().lower()
     if media and "json" not in media and (media.startswith("multipart/") or "Origin" in headers):
         raise Refusal(Fault(cls="unsupported_media", message=f"Content-Type is {media[:80]!r}, must be application/json"))
 

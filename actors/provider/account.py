@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, assert_never
 
 import aiohttp
 
 from actors.provider.classify import classify
-from actors.provider.pool import Pool
+from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.config import ModelSettings
@@ -154,11 +153,9 @@ class Account(SupervisedActor[Inbox]):
     async def _list_models(self) -> bool:
         request = openai.models_request(self.settings.base_url, self.pool.key, self.settings.kind)
         told: tuple[str, ...] | Fault
-        body = b""
         try:
             async with asyncio.timeout(LIST_LIMIT), self.pool.session.request(request.method, request.url, headers=request.headers) as response:
-                with suppress(asyncio.IncompleteReadError):
-                    body = await response.content.readexactly(MAX_LIST)
+                body = await read_whole(response, MAX_LIST) or b""
                 told = openai.read_models(body) if response.status == 200 else classify(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:
             told = Fault(cls="connection", message=f"{type(error).__name__}: {error}")

@@ -15,12 +15,13 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import assert_never
 
 import aiohttp
 
 from actors.provider.classify import classify
-from actors.provider.pool import Pool
+from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
 from actors.runtime.cell import Exit
 from actors.runtime.supervised import Later, SupervisedActor
@@ -33,6 +34,8 @@ from messages.supervision import Down, ExitReason
 Inbox = BeginAttempt | GrantCredit | CancelAttempt
 
 MAX_ANSWER = 64 * 1024 * 1024
+LINGER = 0.1  # seconds that the end of a body is waited for once everything is said
+LARGE = 1024 * 1024  # aiohttp writes bytes in one go, and warns of it above this; a stream it writes piece by piece
 
 
 class Attempt(SupervisedActor[Inbox]):
@@ -91,51 +94,51 @@ class Attempt(SupervisedActor[Inbox]):
         self.leave()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.content.iter_any():
-            parts.append(part)
-            size += len(part)
-            if size > MAX_ANSWER:
-                raise Exit(self._failed(self._fault("invalid_output", f"the answer is longer than {MAX_ANSWER} bytes")))
-        return b"".join(parts)
+        body = await read_whole(response, MAX_ANSWER)
+        if body is None:
+            raise Exit(self._failed(self._fault("invalid_output", f"the answer is longer than {MAX_ANSWER} bytes")))
+        return body
 
     async def _stream(self) -> None:
-        async with self._call() as (response, limit):
-            if response.status != 200:
-                raise Exit(self._failed(classify(response.status, response.headers, await self._read(response))))
-            if response.content_type == "application/json":
-                await self._relay_whole(await self._read(response))
-            else:
-                await self._relay(response, limit)
+        await self._pass_on(await self._relayed())
         self._send(AttemptEnded(attempt=self.begin.attempt))
         self.leave()
 
-    async def _relay(self, response: aiohttp.ClientResponse, limit: asyncio.Timeout) -> None:
-        """Passes events on as they come, from the first token on; what came before it goes with it."""
+    async def _relayed(self) -> list[bytes]:
+        """Passes on all but the last events, and returns those."""
         reader = openai.StreamReader()
-        held: list[bytes] = []
+        try:
+            async with self._call() as (response, limit):
+                if response.status != 200:
+                    raise Exit(self._failed(classify(response.status, response.headers, await self._read(response))))
+                if response.content_type == "application/json":  # asked for a stream, it answered in one piece: the client gets its stream
+                    events = openai.as_stream(await self._read(response), self.begin.include_usage)
+                    if isinstance(events, Fault):
+                        raise Exit(self._failed(events))
+                    return events
+                await self._relay(reader, response, limit)
+        except Exit:
+            if reader.verdict() is not None:
+                raise  # else the answer had its finish reason: what broke after it is nobody's loss
+        return reader.tail()
+
+    async def _relay(self, reader: openai.StreamReader, response: aiohttp.ClientResponse, limit: asyncio.Timeout) -> None:
+        """Passes events on as they come, from the first token on; the reader holds back what came before it."""
         async for data in response.content.iter_any():
-            held += reader.feed(data)
+            events = reader.feed(data)
             if reader.fault is not None:
                 raise Exit(self._failed(reader.fault))
-            if reader.first_token:  # until then the limit for the first token, counted from the request, goes on
-                limit.reschedule(self._total_at)  # a client that is slow to take it is not the provider's silence
-                await self._pass_on(held)
-                held = []
+            if reader.done:  # all is said; the end of the body is waited for only to keep the connection
+                limit.reschedule(self.now + LINGER)
+            if reader.first_token and events:  # until then the limit for the first token, counted from the request, goes on
+                if not reader.done:
+                    limit.reschedule(self._total_at)  # a client that is slow to take it is not the provider's silence
+                await self._pass_on(events)
+            if reader.first_token and not reader.done:
                 limit.reschedule(min(self._total_at, self.now + self.limits.silence))
         fault = reader.verdict()
         if fault is not None:
             raise Exit(self._failed(fault))
-        await self._pass_on([*held, *reader.tail()])
-
-    async def _relay_whole(self, body: bytes) -> None:
-        """A provider that was asked for a stream and answered in one piece: the client gets its stream."""
-        events = openai.as_stream(body, self.begin.include_usage)
-        if isinstance(events, Fault):
-            raise Exit(self._failed(events))
-        for event in events:
-            await self._pass_on([event])
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
@@ -145,7 +148,7 @@ class Attempt(SupervisedActor[Inbox]):
         first = self.now + (self.limits.first_token if self.begin.stream else self.limits.total)
         limit = asyncio.timeout_at(min(first, self._total_at))
         try:
-            async with limit, self.pool.session.request(request.method, request.url, headers=request.headers, data=request.body) as response:
+            async with limit, self.pool.session.request(request.method, request.url, headers=request.headers, data=_payload(request.body)) as response:
                 yield response, limit
         except aiohttp.ConnectionTimeoutError as error:
             raise Exit(self._failed(self._fault("connection", f"no connection within {self.limits.connect:g} s"))) from error
@@ -195,3 +198,7 @@ class Attempt(SupervisedActor[Inbox]):
     def _failed(self, fault: Fault) -> ExitReason:
         fault = fault.model_copy(update={"provider": self.pool.name, "model": self.begin.model})
         return ExitReason(how="failed", error=fault.cls, detail=fault.message[:300], fault=fault)
+
+
+def _payload(body: bytes) -> bytes | BytesIO:
+    return body if len(body) <= LARGE else BytesIO(body)

@@ -44,3 +44,15 @@ class Pool:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def read_whole(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The whole body, or None when it is longer than `most` bytes: a provider that never stops must not fill our memory."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            return None
+    return b"".join(parts)

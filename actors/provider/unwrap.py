@@ -18,18 +18,24 @@ from typing import NamedTuple
 import orjson
 
 LIMIT = 64 * 1024  # characters that are read: an error says what it has to say before that
-_DEPTH = 16  # documents within strings and objects within objects, together
+_DEPTH = 40  # documents within strings and objects within objects, together
 _NODES = 2_000
 
 _TEXT_KEYS = frozenset((
     "message", "msg", "error", "errors", "detail", "details", "error_description", "error_message", "errormessage", "errmsg", "error_msg",
-    "status_msg", "reason", "title", "raw", "cause", "description", "body", "upstream_error", "fault", "faultstring",
+    "status_msg", "reason", "title", "raw", "cause", "quotaid", "description", "body", "upstream_error", "fault", "faultstring",
 ))
-_CODE_KEYS = frozenset(("code", "type", "status", "error_code", "errorcode", "error_type", "reason", "name", "__type", "errcode", "status_code", "statuscode", "error", "blockreason"))
+_CODE_KEYS = frozenset((
+    "code", "type", "status", "error_code", "errorcode", "error_type", "reason", "name", "__type", "errcode", "status_code", "statuscode",
+    "error", "blockreason",
+))
 _STATUS_KEYS = frozenset(("code", "status", "status_code", "statuscode", "error_code", "errorcode", "http_status", "httpstatus"))
-_FOREIGN_KEYS = frozenset(("failed_generation", "choices", "messages", "input", "prompt", "request", "headers", "url", "stack", "param", "request_id", "content"))
+_WAIT_KEYS = frozenset(("retrydelay", "retry_after", "retry_after_seconds", "retry_after_ms", "retryafter", "estimated_time"))
+_FOREIGN_KEYS = frozenset((
+    "failed_generation", "choices", "messages", "input", "prompt", "request", "headers", "url", "stack", "param", "request_id", "content",
+))
 
-_SCRAPED = "|".join(sorted((_TEXT_KEYS | _CODE_KEYS) - {"body", "raw"}, key=len, reverse=True))
+_SCRAPED = "|".join(sorted((_TEXT_KEYS | _CODE_KEYS | _WAIT_KEYS) - {"body", "raw"}, key=len, reverse=True))
 _PAIR = re.compile(
     rf"""(?i)["']({_SCRAPED}|raw|failed_generation|param)["']\s*:\s*("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|-?\d+)""", re.DOTALL
 )  # fmt: skip
@@ -37,21 +43,29 @@ _MARKUP = re.compile(r"(?i)\A\s*(?:<!doctype|<html|<\?xml|<head|<body|<center|<h
 _HEADING = re.compile(r"(?is)<(title|h1|h2)[^>]{0,200}>(.*?)(?:</\1|\Z)")
 _MESSAGE_TAG = re.compile(r"(?is)<(message|code)>(.*?)(?:</\1|\Z)")
 _TAG = re.compile(r"<[^>]*>")
-_STATUS_WORD = re.compile(r"(?i)\b(?:error code|status(?:[ _]?code)?|http(?:/\d(?:\.\d)?)?|returned|responded with|code)\W{0,4}([1-5]\d\d)\b|\A\W{0,3}([1-5]\d\d)\b|\[([1-5]\d\d)\]")
+_STATUS_WORD = re.compile(
+    r"(?i)\b(?:error code|status(?:[ _]?code)?|http(?:/\d(?:\.\d)?)?|returned|responded with|code)\W{0,4}([1-5]\d\d)\b"
+    r"|\A\W{0,3}([1-5]\d\d)\b|\[([1-5]\d\d)\]"
+)
 _BRACKETED = re.compile(r"\[(\d{4})\]")
 _TRAILING = re.compile(r"\((\d{4})\)\W*\Z")
 _EXCEPTION = re.compile(r"\b([A-Z][A-Za-z]*(?:Error|Exception|Timeout|Disconnected))\b")
+_DIGITS = re.compile(r"\A[0-9]{1,9}\Z")
 _WORD = re.compile(r"\A[\w.:/-]{1,80}\Z")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": " ", "f": " "}
 
 
 class Evidence(NamedTuple):
-    """What was found, outermost first. `structured`: in fields of a document, not in free text. `markup`: the body is an HTML page."""
+    """What was found, outermost first.
+
+    `waits` say how long to wait, in words; `structured`: in fields of a document, not in free text; `markup`: the body is an HTML page.
+    """
 
     texts: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
+    waits: tuple[str, ...] = ()
     param: str | None = None
     structured: bool = False
     markup: bool = False
@@ -62,7 +76,7 @@ def unwrap(body: bytes | str) -> Evidence:
     text = body[: LIMIT * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
     found = _Found()
     found.read(text[:LIMIT], 0)
-    return Evidence(_once(found.texts), _once(found.codes), tuple(found.statuses), found.param, found.structured, found.markup)
+    return Evidence(_once(found.texts), _once(found.codes), tuple(found.statuses), tuple(found.waits), found.param, found.structured, found.markup)
 
 
 def fold(code: str) -> str:
@@ -81,6 +95,7 @@ class _Found:
         self.texts: list[str] = []
         self.codes: list[str] = []
         self.statuses: list[int] = []
+        self.waits: list[str] = []
         self.param: str | None = None
         self.structured = False
         self.markup = False
@@ -109,7 +124,9 @@ class _Found:
         inside = text[opening:]
         if self._json(inside, depth) or self._json(inside[: inside.rfind("}") + 1], depth):
             return
-        if not self._scrape(inside, depth) and opening > 0:
+        if inside[1:2] == "\\":  # a document in a string whose quotes were left out
+            self.read(_ESCAPE.sub(_replace_escape, inside), depth + 1)
+        elif not self._scrape(inside, depth) and opening > 0:
             self._say(text)
 
     def _json(self, text: str, depth: int) -> bool:
@@ -141,6 +158,9 @@ class _Found:
     def _field(self, key: str, value: object, depth: int) -> None:
         if key == "param" and isinstance(value, str):
             self.param = self.param or value
+        elif key in _WAIT_KEYS and isinstance(value, str | int | float):
+            unit = "" if isinstance(value, str) and value[-1:].isalpha() else "ms" if key.endswith("ms") else "s"
+            self.waits.append(f"retry after {value}{unit}")
         elif key == "base_resp" and isinstance(value, dict):  # MiniMax: its numbers mean other things than Z.ai's
             self.codes.append(f"minimax{value.get('status_code')}")
             self._field("status_msg", value.get("status_msg"), depth)
@@ -153,12 +173,13 @@ class _Found:
             self._number(key, value)
 
     def _string(self, key: str, value: str, depth: int) -> None:
-        word = _WORD.match(value.strip()) is not None
+        plain = value.strip()
+        word = _WORD.match(plain) is not None
         if key in _CODE_KEYS and word:
-            if value.strip().isdigit() and len(value) < 9:
-                self._number(key, int(value))
+            if _DIGITS.match(plain):
+                self._number(key, int(plain))
             else:
-                self.codes.append(value.strip())
+                self.codes.append(plain)
         if key in _TEXT_KEYS or (key in _CODE_KEYS and not word):
             self.read(value, depth + 1)
 
@@ -176,7 +197,7 @@ class _Found:
             if value[0] in "\"'":
                 self._field(key, _unescaped(value), depth) if key not in _FOREIGN_KEYS or key == "param" else None
             else:
-                self._number(key, int(value[:12]))
+                self._field(key, int(value[:12]), depth)
         found = len(self.texts) + len(self.codes) + len(self.statuses) > before
         self.structured = self.structured or found
         return found

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from inspect import iscoroutine
 from typing import Any, TypeVar, cast
 
@@ -59,24 +60,33 @@ class AsyncioFuture(ThreadingFuture[T]):
         with self._condition:
             waiters, self._waiters = self._waiters, []
         for loop, waiter in waiters:
-            loop.call_soon_threadsafe(_settle, waiter)
+            with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(_settle, waiter)
 
     def __await__(self) -> Generator[Any, None, T]:
-        if self._sources is not None:  # map, filter, reduce, join: when what they are made of is there, get() need not wait
-            for source in self._sources:
-                yield from source.__await__()
-        elif self._get_hook is not None:  # a hook of somebody else's may block: never on the loop
+        if not self._tells():  # a hook of somebody else's, or a future of another actor type, may block: never on the loop
             return cast(T, (yield from asyncio.get_running_loop().run_in_executor(None, self.get).__await__()))
-        else:
-            loop = asyncio.get_running_loop()
-            waiter: asyncio.Future[None] | None = None
-            with self._condition:
-                if self._result is None:
-                    waiter = loop.create_future()
-                    self._waiters.append((loop, waiter))
-            if waiter is not None:
-                yield from waiter.__await__()
+        yield from self._until_set()
         return cast(T, self.get())
+
+    def _tells(self) -> bool:
+        """Whether it is known here when `get` need not wait: for what is set, and for map, filter, reduce and join of such."""
+        if self._sources is None:
+            return self._get_hook is None
+        return all(isinstance(source, AsyncioFuture) and source._tells() for source in self._sources)
+
+    def _until_set(self) -> Generator[Any, None, None]:
+        if self._sources is not None:
+            for source in self._sources:
+                yield from cast(AsyncioFuture[Any], source)._until_set()
+            return
+        loop = asyncio.get_running_loop()
+        with self._condition:
+            if self._result is not None:
+                return
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append((loop, waiter))
+        yield from waiter.__await__()
 
     __iter__ = __await__
 
@@ -119,6 +129,11 @@ class AsyncioInbox:
         self._envelopes: deque[Envelope[Any]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._then: Callable[[], None] | None = None
+
+    def then(self, teardown: Callable[[], None]) -> None:
+        """Nobody takes any more: a thread that had seen the actor alive may still put, and is told by this."""
+        self._then = teardown
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on `take` waits on this loop."""
@@ -152,6 +167,8 @@ class AsyncioInbox:
     def _wake(self) -> None:
         if self._waiter is not None:
             _settle(self._waiter)
+        if self._then is not None:
+            self._then()
 
 
 A = TypeVar("A", bound="AsyncioActor")
@@ -165,6 +182,12 @@ class AsyncioActorRef(ActorRef[A]):
         if block and _on_a_loop():
             raise RuntimeError(f"{_BLOCKED}: await ref.ask(message, block=False)")
         return super().ask(message, block=block, timeout=timeout)
+
+    def stop(self, *, block: bool = True, timeout: float | None = None) -> Any:
+        """See pykka. On a loop: `await ref.stop(block=False)`."""
+        if block and _on_a_loop():
+            raise RuntimeError(f"{_BLOCKED}: await ref.stop(block=False)")
+        return super().stop(block=block, timeout=timeout)
 
 
 class AsyncioActor(Actor):
@@ -194,17 +217,20 @@ class AsyncioActor(Actor):
 
     def _run_in(self, loop: asyncio.AbstractEventLoop) -> None:
         self._task = loop.create_task(self._loop_as_task(), name=str(self))
+        self._task.add_done_callback(self._gone)
 
     async def _loop_as_task(self) -> None:
-        try:
-            await self._guarded(self.on_start)
-            while not self.actor_stopped.is_set():
-                await self._handle(await self.actor_inbox.take())
-        finally:  # also when the loop cancels us: an actor that is gone answers nobody, and nobody must wait for it
-            if not self.actor_stopped.is_set():
-                ActorRegistry.unregister(self.actor_ref)
-                self.actor_stopped.set()
-            self._actor_loop_teardown()
+        await self._guarded(self.on_start)
+        while not self.actor_stopped.is_set():
+            await self._handle(await self.actor_inbox.take())
+
+    def _gone(self, _: asyncio.Task[None]) -> None:
+        """Also when the loop cancels us, even before the first step: an actor that is gone answers nobody, and nobody must wait for it."""
+        if not self.actor_stopped.is_set():
+            ActorRegistry.unregister(self.actor_ref)
+            self.actor_stopped.set()
+        self._actor_loop_teardown()
+        self.actor_inbox.then(self._actor_loop_teardown)
 
     async def _handle(self, envelope: Envelope[Any]) -> None:
         """pykka's rules: errors of an ask return to the caller, errors of a tell end the actor, what is no Exception ends all actors."""
@@ -224,20 +250,23 @@ class AsyncioActor(Actor):
             raise
         except Exception:
             if envelope.reply_to is not None:
-                logger.info("exception returned from %s to its caller", self, exc_info=True)
+                logger.info("Exception returned from %s to caller:", self, exc_info=True)
                 envelope.reply_to.set_exception()
             else:
                 failure = sys.exc_info()
                 self._handle_failure(*failure)
                 await self._guarded(self.on_failure, *failure)
         except BaseException as error:
-            logger.debug("%r in %s: all actors are stopped", error, self)
+            logger.debug("%r in %s. Stopping all actors.", error, self)
+            if envelope.reply_to is not None:
+                envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(f"{self.actor_ref} ended with {error!r}"), None))
             await self._stop_in_task()
             ActorRegistry.stop_all(block=False)
 
     async def _stop_in_task(self) -> None:
         ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
+        logger.debug("Stopped %s", self)
         await self._guarded(self.on_stop)
 
     async def _guarded(self, hook: Callable[..., Any], *args: Any) -> None:

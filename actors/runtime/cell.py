@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import iscoroutine
@@ -55,6 +56,34 @@ class InjectedCrash(Exception):
     """What `kernel.crash` raises."""
 
 
+class Timer:
+    """A call to come, in an instance's turn. Once cancelled it is never made, even when its time has come already."""
+
+    __slots__ = ("_cell", "_handle", "_then", "_trace")
+
+    def __init__(self, cell: Cell, seconds: float, then: Callable[[], None], *, overtake: bool) -> None:
+        self._cell = cell
+        self._then: Callable[[], None] | None = then
+        self._trace = TRACE.get()
+        self._handle = cell.system.loop.call_later(seconds, self._fire, overtake)
+        cell.timers.add(self)
+
+    def cancel(self) -> None:
+        """Nothing will be called."""
+        self._handle.cancel()
+        self._then = None
+        self._cell.timers.discard(self)
+
+    def _fire(self, overtake: bool) -> None:
+        self._cell.timers.discard(self)
+        self._cell.notice(self._call, overtake=overtake)
+
+    def _call(self) -> None:
+        if self._then is not None:
+            TRACE.set(self._trace)
+            self._then()
+
+
 class Cell:
     """See the module."""
 
@@ -86,10 +115,11 @@ class Cell:
         self.pending: dict[int, Envelope] = {}  # asks begun and not yet answered
         self.slots: set[int] = set()  # asks of its own under way
         self.tasks: set[asyncio.Task[None]] = set()
-        self.timers: set[asyncio.TimerHandle] = set()
+        self.timers: set[Timer] = set()
         self.watchers: dict[Resident, int] = {}  # who gets Down, and as which incarnation it asked for it
         self.watching: set[Resident] = set()
         self._drop = 0
+        self._limit: asyncio.TimerHandle | None = None  # of the start or the stop under way
         self._scheduled = False
         self._on_started: Started | None = None
         self._on_stopped: list[Callable[[], None]] = []
@@ -99,6 +129,7 @@ class Cell:
 
     def start(self, done: Started) -> None:
         """Makes a new instance and runs its `on_start`; tells `done` when it runs, or why it doesn't."""
+        assert self.state == "stopped", f"{self.address} has an instance: {self.state}"
         self.incarnation += 1
         self.state = "starting"
         self.restart_at = None
@@ -108,27 +139,37 @@ class Cell:
             self.instance = instance
             self.accepts = instance.understands
             starting = instance.on_start()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             done(self._start_failed(error))
             return
         if iscoroutine(starting):
             self._on_started = done
-            self.own(self._finish_start(starting), "on_start")
+            limit = instance.start_limit
+            if limit is not None:
+                late = Exit(ExitReason(how="start_failed", error="StartTimeout", detail=f"on_start took longer than {limit:g} s"))
+                self._limit = self.system.loop.call_later(limit, lambda: self._report_start(self._start_failed(late)))
+            self.own(starting, "on_start", self._finish_start)
         else:
             self._running()
             done(None)
 
-    async def _finish_start(self, starting: Coroutine[Any, Any, None]) -> None:
-        async with asyncio.timeout(START_LIMIT):
-            await starting
+    def _finish_start(self) -> None:
         self._running()
         self._report_start(None)
 
     def _running(self) -> None:
         self.state = "running"
         self.started_at = self.system.now()
+        self._lift_limit()
         self._publish("started")
+        if self.exiting is not None:
+            self.leave(*self.exiting)
         self.wake()
+
+    def _lift_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def _start_failed(self, error: BaseException) -> ExitReason:
         reason = crash_reason(error).model_copy(update={"how": "start_failed"})
@@ -146,27 +187,25 @@ class Cell:
             done()
             return
         self._on_stopped.append(done)
-        if self.state != "stopping":
-            self._stop(limit, ExitReason(how="shutdown"))
+        if self.state == "starting" or limit == 0:
+            self.kill()
+        else:
+            self.notice(partial(self._stop, limit, ExitReason(how="shutdown")), overtake=True)
 
     def _stop(self, limit: float | None, reason: ExitReason) -> None:
-        if self.state == "starting" or self.instance is None or limit == 0:
-            self.kill()
+        """In the instance's turn, so that an `on_stop` that raises is its own crash."""
+        if self.state == "stopping":
             return
+        assert self.instance is not None, "only a living instance has turns"
         self.state = "stopping"
         stopping = self.instance.on_stop()
-        if iscoroutine(stopping):
-            self.own(self._finish_stop(stopping, limit, reason), "on_stop")
-        else:
+        if not iscoroutine(stopping):
             self._end(reason)
-
-    async def _finish_stop(self, stopping: Coroutine[Any, Any, None], limit: float | None, reason: ExitReason) -> None:
-        try:
-            async with asyncio.timeout(limit):
-                await stopping
-        except TimeoutError:
-            reason = ExitReason(how="killed", error="ShutdownTimeout", detail=f"on_stop took longer than {limit} s")
-        self._end(reason)
+            return
+        if limit is not None:
+            late = ExitReason(how="killed", error="ShutdownTimeout", detail=f"on_stop took longer than {limit:g} s")
+            self._limit = self.system.loop.call_later(limit, self._end, late)
+        self.own(stopping, "on_stop", partial(self._end, reason))
 
     def kill(self, detail: str = "killed by its supervisor") -> None:
         """Ends the instance now; nothing of it is asked."""
@@ -178,7 +217,7 @@ class Cell:
     def leave(self, reason: ExitReason, limit: float | None) -> None:
         """The instance ends by its own wish, when it has handled the message it is at; its `on_stop` may take `limit` seconds."""
         self.exiting = (reason, limit)
-        if self.current is None:
+        if self.current is None and self.state != "starting":
             self.notice(lambda: None, overtake=True)
 
     def _in_parents_turn(self, then: Callable[[], None]) -> None:
@@ -196,19 +235,19 @@ class Cell:
         self.exiting = None
         self.last_exit, self.last_exit_at = reason, self.system.now()
         self.mailbox.forget_signals()
-        for timer in self.timers:
+        self._lift_limit()
+        for timer in tuple(self.timers):
             timer.cancel()
-        self.timers.clear()
         tasks, self.tasks = self.tasks, set()
-        self.system.disown(tasks - {asyncio.current_task(self.system.loop)})
+        self.system.disown(tasks)
         for slot in tuple(self.slots):
             self.system.close_slot(slot)
         self.slots.clear()
         self._fail_begun(poison, reason)
         for child in reversed(self.children.values()):  # only a supervisor that was killed or crashed still has living ones
+            child.restart_at = None
             child.kill("its supervisor ended")
-        if instance is not None:
-            instance.on_end()
+        self._let_go(instance)
         self._tell_watchers(reason)
         self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
         stopped, self._on_stopped = self._on_stopped, []
@@ -216,6 +255,13 @@ class Cell:
             self._in_parents_turn(done)
         if not stopped and not failed_to_start:
             self._tell_parent(reason)
+
+    def _let_go(self, instance: SupervisedActor[Any] | None) -> None:
+        try:
+            if instance is not None:
+                instance.on_end()
+        except Exception as error:  # it has ended: nothing is left of it that could crash, and its supervisor must hear of it all the same
+            self.system.loop.call_exception_handler({"message": f"on_end of {self.address} raised", "exception": error})
 
     def _fail_begun(self, poison: Envelope | None, reason: ExitReason) -> None:
         begun, self.pending = self.pending, {}
@@ -256,34 +302,47 @@ class Cell:
         for child in tuple(self.children.values()):
             child.dispose(outcome)
         self.children.clear()
+        self.turn_away(outcome)
+
+    def turn_away(self, outcome: Outcome | None = None) -> None:
+        """Tells whatever waits here, and below, that nobody will come for it."""
+        for child in self.children.values():
+            child.turn_away(outcome)
         for envelope in self.mailbox.drain():
             self.system.fail(self.address, envelope, outcome or NoSuchAddress(address=self.address))
 
     # ---- mail
 
     def deliver(self, envelope: Envelope) -> Outcome | None:
-        """Puts it into the mailbox, unless nobody will ever read it there."""
+        """Puts it into the mailbox, unless nobody will ever read it there. Status is told at once, by the cell, whatever the actor is at."""
+        if envelope.kind == Describe.kind:
+            self.system.loop.call_soon(self._describe, envelope)
+            return None
         if self.accepts and envelope.kind not in self.accepts and envelope.kind not in KERNEL_KINDS:
             return Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
-        if self.state == "stopped":
-            if self.restart_at is None and not self._comes_back():
-                return NoSuchAddress(address=self.address)
-            wait = (self.restart_at or 0.0) - self.system.now()
-            if wait > 1.0:
-                return Refused(fault=Fault(cls="restarting", message=f"{self.address} is restarted in {wait:.1f} s", retry_after_ms=int(wait * 1000)))
+        if (absence := self._absence()) is not None:
+            return absence
         if not self.mailbox.put(envelope):
             return Full(address=self.address, depth=self.mailbox.depth, size=self.mailbox.size)
         if self.state == "running":
             self.wake()
         return None
 
-    def _comes_back(self) -> bool:
-        """Stopped, but its supervisor (or that one's) has yet to decide, or is about to start it again."""
-        if self.parent is None:
-            return not self.system.stopping
-        if self.parent.instance is None:
-            return self.parent._comes_back() or self.parent.restart_at is not None
-        return self.parent.instance.brings_back(self)
+    def _absence(self) -> Outcome | None:
+        """Why nobody will read here within a second; None when somebody lives here, or is about to."""
+        cell = self
+        while cell.state == "stopped":
+            if cell.restart_at is not None:
+                wait = cell.restart_at - self.system.now()
+                if wait <= 1.0:
+                    return None
+                return Refused(fault=Fault(cls="restarting", message=f"{cell.address} is restarted in {wait:.1f} s", retry_after_ms=int(wait * 1000)))
+            if cell.parent is None:
+                return NoSuchAddress(address=self.address) if self.system.stopping else None
+            if cell.parent.instance is not None:
+                return None if cell.parent.instance.brings_back(cell) else NoSuchAddress(address=self.address)
+            cell = cell.parent  # its supervisor is down as well
+        return None
 
     def notice(self, signal: Callable[[], None], *, overtake: bool = False) -> None:
         """Has the instance that lives here now run this, in its turn and under its guard. A later instance won't."""
@@ -298,7 +357,7 @@ class Cell:
 
     def wake(self) -> None:
         """Has the mailbox looked at, soon."""
-        if not self._scheduled and len(self.mailbox):
+        if not self._scheduled and (len(self.mailbox) if self.state == "running" else self.mailbox.urgent()):
             self._scheduled = True
             self.system.loop.call_soon(self._run)
 
@@ -321,16 +380,13 @@ class Cell:
                 else:
                     TRACE.set(self.trace)
                     item()
-                if self.exiting is not None and self.state != "stopping":
+                if self.exiting is not None and self.state in ("running", "suspended"):
                     reason, limit = self.exiting
                     self._stop(limit, reason)
-        except Exit as exit:
-            self._end(exit.reason)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
             self._end(crash_reason(error))
         self.busy_ns += time.perf_counter_ns() - began
-        if self.state == "running":
-            self.wake()
+        self.wake()
 
     def _begin(self, envelope: Envelope) -> None:
         system = self.system
@@ -361,24 +417,29 @@ class Cell:
                 raise InjectedCrash(message.detail)
             case Delay():
                 self.suspend()
-                self.after(message.seconds, self.resume)
+                self.after(message.seconds, self.resume, overtake=True)
             case Drop():
                 self._drop = message.count
-            case Describe():
-                if envelope.slot:
-                    self.system.answer(envelope, Described(status=self.status(message.depth)), self.address)
             case _:
                 raise AssertionError(message)
+
+    def _describe(self, envelope: Envelope) -> None:
+        message = self.read(envelope)
+        if isinstance(message, Describe) and envelope.slot:
+            self.system.answer(envelope, Described(status=self.status(message.depth)), self.address)
 
     def read(self, envelope: Envelope) -> Message | None:
         """The message in the envelope; None when it can't be read, and its sender has been told."""
         if isinstance(envelope.payload, Message):
             return envelope.payload
         try:
-            return unpack(envelope.payload)
+            message = unpack(envelope.payload)
+            if message.kind != envelope.kind:
+                raise Unreadable(f"the envelope says {envelope.kind!r} and holds {message.kind!r}")
         except Unreadable as error:
             self.system.fail(self.address, envelope, Refused(fault=self._not_understood(str(error))))
             return None
+        return message
 
     def respond(self, envelope: Envelope, answer: Message | Refusal | None) -> None:
         """Sends what an actor said to the message it handled."""
@@ -405,16 +466,21 @@ class Cell:
 
     # ---- what an instance owns
 
-    def own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Runs a coroutine as the instance's own: it ends with it, and its crash is the actor's."""
+    def own(self, work: Coroutine[Any, Any, None], name: str, then: Callable[[], None] | None = None) -> asyncio.Task[None]:
+        """Runs a coroutine as the instance's own: it ends with it, and its crash is the actor's. `then` is called when it has come to its end."""
         task = self.system.loop.create_task(work, name=f"{self.address}:{name}")
         self.tasks.add(task)
-        task.add_done_callback(partial(self._owned_done, self.incarnation))
+        task.add_done_callback(partial(self._owned_done, self.incarnation, then))
         return task
 
-    def _owned_done(self, incarnation: int, task: asyncio.Task[None]) -> None:
+    def _owned_done(self, incarnation: int, then: Callable[[], None] | None, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None or incarnation != self.incarnation or self.instance is None:
+        error = _error_of(task)
+        if incarnation != self.incarnation or self.instance is None:
+            return  # it was cancelled, and went on for a while
+        if error is None:
+            if then is not None and not task.cancelled():
+                then()
             return
         match self.state:
             case "starting":
@@ -428,16 +494,9 @@ class Cell:
             case _:
                 assert_never(self.state)
 
-    def after(self, seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+    def after(self, seconds: float, then: Callable[[], None], *, overtake: bool = False) -> Timer:
         """Runs `then` in the instance's turn, after that many seconds."""
-
-        def fire() -> None:
-            self.timers.discard(handle)
-            self.notice(then, overtake=True)
-
-        handle = self.system.loop.call_later(seconds, fire)
-        self.timers.add(handle)
-        return handle
+        return Timer(self, seconds, then, overtake=overtake)
 
     def monitor(self, address: str) -> None:
         """Has Down sent here when whoever lives there ends; at once when nobody does."""
@@ -494,10 +553,18 @@ class Cell:
 
 
 def crash_reason(error: BaseException) -> ExitReason:
-    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest."""
+    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent."""
     if isinstance(error, Exit):
         return error.reason
-    return ExitReason(how="crashed", error=type(error).__name__, detail=str(error)[:500])
+    text = str(traceback.TracebackException(type(error), error, None, compact=True))
+    return ExitReason(how="crashed", error=type(error).__name__, detail=text[:500].encode(errors="replace").decode())
+
+
+def _error_of(task: asyncio.Task[None]) -> BaseException | None:
+    """What a task crashed with. One that was cancelled was meant to end, unless nobody asked for it: then what it awaited was cancelled."""
+    if not task.cancelled():
+        return task.exception()
+    return None if task.cancelling() else asyncio.CancelledError("what it awaited was cancelled")
 
 
 def _reraise(error: BaseException) -> None:

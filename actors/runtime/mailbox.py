@@ -70,6 +70,10 @@ class Mailbox:
             self.size -= item.size
         return item
 
+    def urgent(self) -> bool:
+        """Whether there is something in the system lane."""
+        return bool(self._system)
+
     def take_urgent(self) -> Any:
         """The next thing of the system lane, or None: for an actor that handles nothing else now."""
         return self._system.popleft() if self._system else None

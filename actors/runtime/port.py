@@ -16,8 +16,9 @@ from typing import Self
 
 from actors.runtime.system import ActorSystem, Resident
 from messages.envelope import Address, Envelope
-from messages.message import Message, unpack
-from messages.outcome import Full, Outcome
+from messages.faults import Fault
+from messages.message import Message, Unreadable, unpack
+from messages.outcome import Full, Outcome, Refused
 from messages.supervision import Down, ExitReason
 
 LIMIT = 10_000
@@ -63,9 +64,14 @@ class Port:
 
     def deliver(self, envelope: Envelope) -> Outcome | None:
         """For the system: takes the envelope."""
+        if envelope.slot:
+            return Refused(fault=Fault(cls="not_understood", message=f"{self.address} is a port: it is told things, it does not answer"))
         if len(self._received) >= LIMIT:
             return Full(address=self.address, depth=LIMIT, size=0)
-        self._take(envelope.payload if isinstance(envelope.payload, Message) else unpack(envelope.payload))
+        try:
+            self._take(envelope.payload if isinstance(envelope.payload, Message) else unpack(envelope.payload))
+        except Unreadable as error:
+            return Refused(fault=Fault(cls="not_understood", message=f"{self.address}: {error}"))
         return None
 
     def notice_down(self, down: Down, incarnation: int) -> None:

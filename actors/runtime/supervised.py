@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get
 
 import structlog
 
-from actors.runtime.cell import Cell, Exit
+from actors.runtime.cell import START_LIMIT, Cell, Exit, Timer
 from actors.runtime.system import ASK_TIMEOUT, TRACE, ActorSystem
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
@@ -76,6 +76,7 @@ class SupervisedActor(_Actor, Generic[I]):
     """Subclass it, say what you understand as the type argument, write `receive`; hooks are `on_start` and `on_stop`."""
 
     understands: ClassVar[frozenset[str]] = frozenset()
+    start_limit: ClassVar[float | None] = START_LIMIT
     strategy_name: ClassVar[str] = ""
     _cell: Cell
 
@@ -224,7 +225,7 @@ class SupervisedActor(_Actor, Generic[I]):
         """Runs a coroutine as this actor's own: cancelled when it ends; what it raises crashes it."""
         return self._cell.own(work, name)
 
-    def after(self, seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+    def after(self, seconds: float, then: Callable[[], None]) -> Timer:
         """Calls `then` in this actor's turn, after that many seconds; `.cancel()` it or let it go."""
         return self._cell.after(seconds, then)
 

@@ -208,9 +208,10 @@ class ActorSystem:
     ) -> int:  # fmt: skip
         """Asks; `then` is called once, later, with the answer or an outcome. Returns the slot's id."""
         id = next(self._ids)
-        slot = self._slots[id] = _Slot(address, timeout, then)
         deadline = self.loop.time() + timeout
-        outcome = self.deliver(address, self.envelope(message, sender=sender, trace=trace, deadline=deadline, slot=id))
+        envelope = self.envelope(message, sender=sender, trace=trace, deadline=deadline, slot=id)
+        slot = self._slots[id] = _Slot(address, timeout, then)
+        outcome = self.deliver(address, envelope)
         if outcome is None:
             slot.timer = self.loop.call_at(deadline, self._expire, id)
         else:
@@ -224,19 +225,21 @@ class ActorSystem:
             slot.timer.cancel()
 
     def settle(self, id: int, answer: Message) -> None:
-        """Gives the answer, or the outcome, to whoever asked. Once; a later one is counted and dropped."""
-        slot = self._slots.pop(id, None)
-        if slot is None:
-            self.late_replies += 1
+        """Gives the answer, or the outcome, to whoever asked. Once: nothing happens when he has been told already."""
+        if id not in self._slots:
             return
+        if self.wire == "always":
+            answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
+        slot = self._slots.pop(id)
         if slot.timer is not None:
             slot.timer.cancel()
-        if self.wire == "always":
-            answer = unpack(pack(answer))
         slot.then(answer)
 
     def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
-        """Answers the ask in this envelope."""
+        """Answers the ask in this envelope. An answer that comes too late is counted and dropped."""
+        if envelope.slot not in self._slots:
+            self.late_replies += 1
+            return
         if envelope.trace:
             self.hops.append(Hop(envelope.trace, self.loop.time(), answer.kind, sender, envelope.reply_to or OUTSIDE))
         self.settle(envelope.slot, answer)
@@ -253,6 +256,8 @@ class ActorSystem:
         started: asyncio.Future[None] = self.loop.create_future()
 
         def done(reason: ExitReason | None) -> None:
+            if started.done():  # whoever waited has been cancelled
+                return
             if reason is None:
                 started.set_result(None)
             else:
@@ -286,7 +291,8 @@ class ActorSystem:
 
         def done() -> None:
             root.dispose()
-            stopped.set_result(None)
+            if not stopped.done():
+                stopped.set_result(None)
 
         root.stop(done, limit)
         return stopped
@@ -305,9 +311,9 @@ class ActorSystem:
             self.settle(envelope.slot, outcome)
 
     def publish(self, decision: Decision) -> None:
-        """Tells every listener what was decided."""
+        """Tells every listener what was decided, soon: what a listener raises is the loop's to report, and no actor's."""
         for listener in self.listeners:
-            listener(decision)
+            self.loop.call_soon(listener, decision)
 
     def disown(self, tasks: set[asyncio.Task[None]]) -> None:
         """Cancels an ended instance's tasks, and keeps hold of them until they are gone."""

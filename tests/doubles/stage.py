@@ -95,7 +95,8 @@ class Stage:
             await self.begin()
         if self.streaming:
             await self.write(self.payload.opening())
-            await self._tokens(tokens)
+            if tokens:
+                await self._tokens(tokens)
         else:
             document = self.payload.document()
             self._sent = len(document) // 2
@@ -133,7 +134,8 @@ class Stage:
             await self.rest()
             await self.end()
         else:
-            await self.pause(self.token_delay * len(self.payload.tokens()))
+            if self.token_delay:
+                await self.pause(self.token_delay * len(self.payload.tokens()))
             await self.reply(200, self.payload.document())
             self.whole = True
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
@@ -132,6 +132,7 @@ def test_what_is_no_duration_is_refused_with_the_range(written: str) -> None:
     assert line.endswith("wanted 0.001 to 86400 seconds, such as 30, 30s, 5m or 500ms")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 86_400_000))
 def test_a_duration_means_the_same_in_every_unit(ms: int) -> None:
     found = [Timeouts.model_validate({"total": text}).total for text in (f"{ms}ms", f"{ms / 1000:.3f}", f"{ms / 1000:.3f}s", f"{ms / 60_000:.9f}m")]
@@ -226,6 +227,7 @@ def test_what_is_no_plain_http_url_is_refused_without_being_repeated(url: str) -
     assert "s3cret" not in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.from_regex(r"https?://[a-zA-Z0-9.:@\[\]_-]{1,20}(/[!-~]{0,9})?", fullmatch=True)))
 def test_a_clean_base_url_is_clean_already_and_names_a_host(text: str) -> None:
     try:

@@ -31,7 +31,7 @@ providers:
     kind: openai
     models:
       - kimi-k2
-      - {name: my-kimi, context: huge, capabilities: [chat, tool]}
+      - {name: my-kimi, context: huge, continuation: prefix}
   Glm:
     kind: opnai
 routing:
@@ -44,8 +44,8 @@ inject: true
 config.yaml:2: server.port: found 99999, wanted a whole number from 0 to 65535
 config.yaml:3: wire: found "alwyas", wanted always or edge, did you mean "always"?
 config.yaml:5: providers.moonshot.base_url: kind openai needs it, add one such as base_url: https://api.moonshot.ai/v1
-config.yaml:9: providers.moonshot.models[1].capabilities[1]: found "tool", wanted chat, embeddings, tools, json_schema, vision or streaming, did you mean "tools"?
 config.yaml:9: providers.moonshot.models[1].context: found "huge", wanted a whole number from 1 to 100000000
+config.yaml:9: providers.moonshot.models[1].continuation: found "prefix", wanted assistant_prefix, instruction or none, did you mean "assistant_prefix"?
 config.yaml:10: providers.Glm: found "Glm", wanted a provider's name: up to 64 lower case letters, digits, '.', '_' and '-', beginning with a letter or digit
 config.yaml:11: providers.Glm.kind: found "opnai", wanted openai, ollama, anthropic or embedded, did you mean "openai"?
 config.yaml:13: routing.max_fallback_attempts: found 0, wanted a whole number from 1 to 20
@@ -72,6 +72,10 @@ config.yaml:16: inject: found a text, wanted a mapping with enabled
         ),
         ("routing: {default_model: ''}", "routing.default_model: found empty text, wanted a model's name: text of up to 200 characters in one line"),
         ("logging: {level: [x]}", "logging.level: found a list, wanted debug, info, warning or error"),
+        (
+            "providers: {a: {kind: ollama, models: [{name: b, capabilities: [chat, tool]}]}}",
+            "providers.a.models[0].capabilities[1]: found \"tool\", wanted chat, embeddings, tools, json_schema, vision or streaming, did you mean \"tools\"?",
+        ),
         ("state_dir: ~/x", "state_dir: ~ stands for nothing here, write ${HOME}/..."),
         ("state_dir: [x]", "state_dir: found a list, wanted the path of a folder"),
         ("providers: {a: {}}", "providers.a.kind: is missing, add one of openai, ollama, anthropic, embedded"),

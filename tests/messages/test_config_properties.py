@@ -80,18 +80,19 @@ def outcome(text: str, environ: Mapping[str, str]) -> Loaded | ConfigError:
     return result
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_settings_or_a_config_error(text: str) -> None:
     outcome(text, {})
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(yaml_like)
 def test_anything_that_looks_like_yaml_gives_settings_or_a_config_error(tokens: list[str]) -> None:
     outcome("".join(tokens), ENVIRON)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(keys, anything))
 def test_any_mapping_gives_settings_or_a_config_error(mapping: dict[Any, Any]) -> None:
     outcome(yaml.safe_dump(mapping, sort_keys=False), ENVIRON)
@@ -119,7 +120,7 @@ def damaged(whole: Any, path: tuple[Any, ...], how: str, value: Any) -> Any:
     return whole
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(places(WHOLE)), st.sampled_from(["replace", "remove", "rename"]), anything)
 def test_damage_anywhere_gives_settings_or_a_config_error_and_shows_no_secret(path: tuple[Any, ...], how: str, value: Any) -> None:
     outcome(yaml.safe_dump(damaged(WHOLE, path, how, value), sort_keys=False), ENVIRON)
@@ -131,6 +132,7 @@ def is_setting(path: tuple[Any, ...]) -> bool:
     return isinstance(path[-1], str) and not free
 
 
+@settings(deadline=None)
 @given(st.sampled_from([path for path in places(WHOLE) if is_setting(path)]))
 def test_a_misspelt_key_is_told_with_its_own_line(path: tuple[Any, ...]) -> None:
     text = yaml.safe_dump(damaged(WHOLE, path, "rename", None), sort_keys=False)
@@ -148,12 +150,13 @@ variables = st.dictionaries(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(variables)
 def test_any_environment_gives_settings_or_a_config_error(environ: dict[str, str]) -> None:
     outcome(yaml.safe_dump(WHOLE), environ | ENVIRON)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10), st.text(max_size=10))
 def test_a_key_in_an_override_is_used_or_refused_and_never_shown(before: str, after: str) -> None:
     result = outcome(yaml.safe_dump(WHOLE), {**ENVIRON, "UNDYING_PROVIDERS__MOONSHOT__API_KEY": f"{before}{SECRET}{after}"})

@@ -67,7 +67,7 @@ class StreamReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """More of the stream; returns whole events to relay, each ready to be written."""
-        if self.fault is not None or self.done:
+        if self._stopped():
             return []
         if self._cr or b"\r" in data:
             data = self._with_lf(data)
@@ -84,7 +84,7 @@ class StreamReader:
             lines = data[:end].split(b"\n")
         for line in lines:
             self._line(line)
-            if self.fault is not None or self.done:
+            if self._stopped():
                 break
         else:
             self._keep(data[end + 1 :])
@@ -106,6 +106,9 @@ class StreamReader:
             return []
         self._closed = True
         return [*self._out, DONE]
+
+    def _stopped(self) -> bool:
+        return self.done or self.fault is not None
 
     # ---- lines and events
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -160,6 +160,7 @@ environments = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(environments, st.sampled_from([None, OLLAMA, "http://localhost:8700"]))
 def test_no_environment_raises_shows_a_key_or_makes_a_loop(environ: dict[str, str], ollama_url: str | None) -> None:
     providers = found(environ, ollama_url=ollama_url)
@@ -172,6 +173,7 @@ def test_no_environment_raises_shows_a_key_or_makes_a_loop(environ: dict[str, st
     assert len({provider.base_url for provider in providers.values()}) == len(providers)
 
 
+@settings(deadline=None)
 @given(environments)
 def test_a_key_goes_to_its_vendor_or_to_where_its_own_variable_says(environ: dict[str, str]) -> None:
     providers = found(environ)
