@@ -27,7 +27,9 @@ _SHAPE = "a message is (kind: str, version: int, fields: map)"
 class Part(BaseModel):
     """Frozen data inside a message: checked like one, but never sent alone."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64", protected_namespaces=(),
+    )  # fmt: skip
 
 
 class Message(Part):

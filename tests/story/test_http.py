@@ -156,8 +156,11 @@ async def test_an_injected_crash_is_seen_in_the_tree_and_healed(gateway: Started
     daemon = await gateway(inject={"enabled": True})
     status, _ = await inject(client, daemon, "/routing/router", {"kind": "kernel.crash", "version": 1, "fields": {"detail": "by hand"}})
     assert status == 202
-    async with client.get(f"{daemon.url}/status/actors/routing/router") as answer:
-        told = await answer.json()
+    for _ in range(500):  # it answers while it starts, too
+        async with client.get(f"{daemon.url}/status/actors/routing/router") as answer:
+            told = await answer.json()
+        if told["state"] == "running":
+            break
     assert (told["state"], told["restarts"], told["incarnation"], told["last_exit"]["detail"]) == ("running", 1, 2, "by hand")
 
 
