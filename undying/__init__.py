@@ -9,25 +9,19 @@ Names are loaded on first use, so that `import undying` costs next to nothing.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from undying.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from undying.exports import (
-        Actor, ActorSystem, Address, Ask, AskFailed, AsyncioActor, ChildSpec, Daemon, Down, DynamicSupervisor, Exit, ExitReason, Fault, Intensity, Later,
-        Message, Port, Refusal, Settings, StartFailed, StateLocked, Supervisor,
-    )  # fmt: skip
+    from undying.exports import *  # noqa: F403
 
-__all__ = [
-    "Actor", "ActorSystem", "Address", "Ask", "AskFailed", "AsyncioActor", "ChildSpec", "Daemon", "Down", "DynamicSupervisor", "Exit", "ExitReason",
-    "Fault", "Intensity", "Later", "Message", "Port", "Refusal", "Settings", "StartFailed", "StateLocked", "Supervisor", "__version__",
-]  # fmt: skip
+__all__ = ["__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"undying has no {name!r}; it has {', '.join(__all__)}")
-    from undying import exports
-
+    exports = import_module("undying.exports")
+    if name not in exports.__all__:
+        raise AttributeError(f"undying has no {name!r}; it has {', '.join(exports.__all__)}")
     return getattr(exports, name)

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, assert_never
+from typing import assert_never
 
 from actors.gateway.retry import GiveUp, Progress, Try, began, ended, next_step, sent, unreached
 from actors.runtime.supervised import Later, SupervisedActor

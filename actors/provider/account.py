@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from functools import partial
+from itertools import chain, repeat
 from typing import NamedTuple, assert_never
 
 import aiohttp
@@ -26,9 +27,7 @@ from messages.config import ModelSettings
 from messages.faults import LEVELS, Fault
 from messages.message import Message
 from messages.outcome import Refusal
-from messages.provider import (
-    Announce, BeginAttempt, ProviderAnnounced, ProviderReported, ProviderStatus, ReportProvider, ServedModel,
-)  # fmt: skip
+from messages.provider import Announce, BeginAttempt, ProviderAnnounced, ProviderReported, ProviderStatus, ReportProvider, ServedModel
 from messages.supervision import Describe, Down
 
 Inbox = BeginAttempt | Announce | ReportProvider
@@ -143,12 +142,10 @@ class Account(SupervisedActor[Inbox]):
 
     async def _learn_models(self) -> None:
         """Asks the provider what it serves, until it says so."""
-        for pause in (0.0, *LIST_AGAIN):
-            await asyncio.sleep(pause)
+        for pause in chain(LIST_AGAIN, repeat(LIST_AGAIN[-1])):
             if await self._list_models():
                 return
-        while not await self._list_models():
-            await asyncio.sleep(LIST_AGAIN[-1])
+            await asyncio.sleep(pause)
 
     async def _list_models(self) -> bool:
         request = openai.models_request(self.settings.base_url, self.pool.key, self.settings.kind)

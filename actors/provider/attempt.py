@@ -200,5 +200,5 @@ class Attempt(SupervisedActor[Inbox]):
         return ExitReason(how="failed", error=fault.cls, detail=fault.message[:300], fault=fault)
 
 
-def _payload(body: bytes) -> bytes | BytesIO:
-    return body if len(body) <= LARGE else BytesIO(body)
+def _payload(body: bytes | None) -> bytes | BytesIO | None:
+    return body if body is None or len(body) <= LARGE else BytesIO(body)

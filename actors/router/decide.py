@@ -132,7 +132,7 @@ def default_model(table: Table, rules: Rules) -> tuple[str, str] | None:
 
 def listed(table: Table, rules: Rules) -> tuple[ListedModel, ...]:
     """Every name that a request may carry and that is served now, sorted."""
-    names = {rules_alias for rules_alias in rules.aliases}
+    names = set(rules.aliases)
     for provider in table.values():
         pin = provider.provider_kind == "embedded"
         names |= {f"{provider.name}/{served.name}" if pin else served.name for served in provider.models}

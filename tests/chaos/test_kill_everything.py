@@ -21,7 +21,7 @@ SECONDS = float(os.environ.get("UNDYING_CHAOS_SECONDS", "20"))
 EVERY = 0.1
 CALLERS = 8
 
-BODIES = [
+BODIES: list[dict[str, object]] = [
     {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": stream} for model in ("mock", "embedded/echo") for stream in (False, True)
 ]
 
@@ -102,7 +102,6 @@ async def test_a_killed_actor_every_tenth_of_a_second_loses_no_request_in_silenc
         }  # fmt: skip
         await first.idle()
         await second.idle()
-    print(f"\n{sum(killer.killed.values())} kills, requests: {dict(ends)}")
     assert ends["answered"] >= 0.9 * sum(ends.values()), ends
     assert len(killer.killed) > 8, killer.killed
     gc.collect()

@@ -18,7 +18,7 @@ MACHINERY = {"aiohttp", "asyncio", "pykka", "structlog"}
 
 SPARED = {
     "undying": HEAVY | MACHINERY | {"msgpack", "orjson", "pydantic", "yaml"},  # its names are loaded on first use
-    "undying.exports": HEAVY,
+    "undying.exports": HEAVY - {"rich"},  # structlog brings it along, where it is installed
     "run": HEAVY,
     "messages.chat": HEAVY | MACHINERY,
 }

@@ -8,8 +8,8 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.doubles.fault import parse
 from tests.doubles.fake_provider import FakeProvider
+from tests.doubles.fault import parse
 from tests.doubles.faults import FAULTS
 from tests.story.conftest import CHAT, STREAM, Started, provider
 

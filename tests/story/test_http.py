@@ -111,6 +111,7 @@ async def test_a_provider_without_configured_models_is_asked_for_its_list(gatewa
     async with FakeProvider(models=("one", "two")) as fake:
         daemon = await gateway(providers={"fake": provider(fake.base_url, models=None)})
         await fake.probed()
+        names: list[str] = []
         for _ in range(500):  # each turn is a request and its answer, and the listing comes within a few
             async with client.get(f"{daemon.url}/v1/models") as answer:
                 names = [model["id"] for model in (await answer.json())["data"]]
@@ -156,6 +157,7 @@ async def test_an_injected_crash_is_seen_in_the_tree_and_healed(gateway: Started
     daemon = await gateway(inject={"enabled": True})
     status, _ = await inject(client, daemon, "/routing/router", {"kind": "kernel.crash", "version": 1, "fields": {"detail": "by hand"}})
     assert status == 202
+    told: dict[str, Any] = {}
     for _ in range(500):  # it answers while it starts, too
         async with client.get(f"{daemon.url}/status/actors/routing/router") as answer:
             told = await answer.json()

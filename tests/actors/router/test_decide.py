@@ -149,7 +149,8 @@ announced = st.builds(
 tables = st.lists(announced, max_size=3).map(lambda some: table(*some, EMBEDDED))
 rules = st.builds(
     Rules, default_model=st.none() | names.filter(bool), aliases=st.dictionaries(st.just("fast"), st.just("mock")),
-    fallbacks=st.dictionaries(names.filter(bool), st.lists(names.filter(bool), max_size=3), max_size=2), fallback_models=st.lists(names.filter(bool), max_size=2),
+    fallbacks=st.dictionaries(names.filter(bool), st.lists(names.filter(bool), max_size=3), max_size=2),
+    fallback_models=st.lists(names.filter(bool), max_size=2),
 )  # fmt: skip
 
 

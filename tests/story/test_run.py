@@ -1,0 +1,213 @@
+"""The program: a real process, started and stopped as a user would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from run import draw, main
+from tests.doubles.fake_provider import FakeProvider
+from tests.story.conftest import STREAM
+
+LIMIT = 20.0
+ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}  # and no key of anybody's
+
+
+class Process:
+    """A daemon in a process of its own. `url` is what it printed; `lines` are its log."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    async def stop(self) -> tuple[int, list[dict[str, Any]]]:
+        """Its exit code after SIGTERM, and its log."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT):
+            _, log = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, [json.loads(line) for line in log.decode().splitlines()]
+
+
+async def launch(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", main.__module__, *arguments, "--state", str(folder / "state"),
+        env={**ENV, **(env or {})}, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def serving(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> AsyncIterator[Process]:
+    process = await launch(folder, *arguments, env=env)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(LIMIT):
+            line = (await process.stdout.readline()).decode()
+        assert " listens on http://" in line, (line, (await process.communicate())[1].decode())
+        yield Process(process, line.split(" listens on ")[1].split()[0])
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def ended(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    process = await launch(folder, *arguments, env=env)
+    async with asyncio.timeout(LIMIT):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+def write_config(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+async def test_it_serves_without_arguments_prints_where_and_stops_cleanly_on_sigterm(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+        async with client.get(f"{daemon.url}/health/ready") as answer:
+            assert answer.status == 200
+        code, log = await daemon.stop()
+    assert code == 0
+    assert [line["event"] for line in log if line["actor"] == "/"] == ["provider", "draining", "stopped"]
+    assert not (tmp_path / "state" / "running.json").exists()
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+async def test_what_the_environment_offers_is_used_and_the_first_log_lines_say_so(tmp_path: Path) -> None:
+    async with FakeProvider(key="sk-secret-1") as fake:
+        env = {"OPENAI_API_KEY": "sk-secret-1", "OPENAI_BASE_URL": fake.base_url}
+        async with serving(tmp_path, "--port", "0", env=env) as daemon, aiohttp.ClientSession() as client:
+            async with client.post(f"{daemon.url}/v1/chat/completions", json={**STREAM, "model": "openai/mock", "stream": False}) as answer:
+                assert (answer.status, answer.headers["X-Undying-Provider"]) == (200, "openai")
+            async with client.get(f"{daemon.url}/status/providers") as answer:
+                assert list((await answer.json())["providers"]) == ["openai", "embedded"]
+            _, log = await daemon.stop()
+    assert "OPENAI_API_KEY" in log[0]["found"] and fake.base_url in log[0]["found"]
+    assert "sk-secret" not in json.dumps(log)
+
+
+async def test_sigterm_lets_a_stream_under_way_finish(tmp_path: Path) -> None:
+    async with FakeProvider(token_delay=0.02, answer="word " * 20) as fake:
+        write_config(tmp_path, f"providers: {{fake: {{kind: openai, base_url: '{fake.base_url}', models: [mock]}}}}")
+        async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+            async with client.post(f"{daemon.url}/v1/chat/completions", json=STREAM) as answer:
+                await answer.content.readline()
+                stopping = asyncio.create_task(daemon.stop())
+                text = (await answer.content.read()).decode()
+            code, _ = await stopping
+    assert text.endswith("data: [DONE]\n\n") and code == 0
+
+
+async def test_a_taken_port_is_a_clear_error_and_exit_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, err = await ended(tmp_path, "serve", "--port", port)
+    told = [line for line in err.splitlines() if line.startswith("undying:")]
+    assert code == 1 and len(told) == 1 and port in told[0] and "--port" in told[0] and "Traceback" not in err
+
+
+async def test_a_state_directory_in_use_is_a_clear_error_and_exit_1(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon:
+        code, _, err = await ended(tmp_path, "serve", "--port", "0")
+        told = [line for line in err.splitlines() if line.startswith("undying:")]
+        assert code == 1 and str(daemon.process.pid) in told[0] and "--state" in told[0] and "Traceback" not in err
+
+
+async def test_a_state_directory_is_free_again_after_a_kill(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon:
+        daemon.process.kill()
+        await daemon.process.wait()
+        async with serving(tmp_path, "--port", "0") as again:
+            assert (await again.stop())[0] == 0
+
+
+async def test_a_bad_config_stops_the_start_with_file_line_and_remedy(tmp_path: Path) -> None:
+    write_config(tmp_path, "server:\n  prot: 1\n")
+    for verb in ("serve", "check-config"):
+        code, _, err = await ended(tmp_path, verb)
+        assert code == 1 and "config.yaml:2: server.prot: unknown key" in err and '"port"' in err and "Traceback" not in err
+
+
+async def test_check_config_says_that_a_good_one_is_good(tmp_path: Path) -> None:
+    write_config(tmp_path, "server: {port: 8701}\n")
+    code, out, _ = await ended(tmp_path, "check-config")
+    assert code == 0 and "good" in out
+
+
+async def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    write_config(tmp_path, "server: {port: 1}\n")
+    async with serving(tmp_path, env={"UNDYING_SERVER__PORT": "0"}) as daemon:
+        assert not daemon.url.endswith(":1")
+
+
+async def test_status_and_tree_ask_the_daemon_that_runs_or_say_that_none_does(tmp_path: Path) -> None:
+    for verb in ("status", "tree"):
+        code, _, err = await ended(tmp_path, verb)
+        assert code == 1 and "no daemon runs" in err
+    async with serving(tmp_path, "--port", "0"):
+        code, out, _ = await ended(tmp_path, "status")
+        assert code == 0 and "running" in out and "embedded" in out
+        code, out, _ = await ended(tmp_path, "tree")
+        assert code == 0 and "└── http  Http  running" in out
+        code, out, _ = await ended(tmp_path, "tree", "--json")
+        assert json.loads(out)["address"] == "/"
+
+
+async def test_a_killed_daemon_is_told_from_a_running_one(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon:
+        daemon.process.kill()
+        await daemon.process.wait()
+    code, _, err = await ended(tmp_path, "status")
+    assert code == 1 and "no daemon answers" in err and "Traceback" not in err
+
+
+async def test_no_log_line_holds_any_of_a_body_and_every_line_of_a_request_has_its_trace(tmp_path: Path) -> None:
+    canary = "canary-7f3a"
+    async with FakeProvider(answer=f"answered {canary}") as fake:
+        write_config(tmp_path, f"logging: {{level: debug}}\nproviders: {{fake: {{kind: openai, base_url: '{fake.base_url}', models: [mock]}}}}")
+        async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+            traces = []
+            for fault in ("healthy", "server_error", "cut_at/2"):
+                fake.always(fault)
+                body = {**STREAM, "messages": [{"role": "user", "content": canary}]}
+                async with client.post(f"{daemon.url}/v1/chat/completions", json=body) as answer:
+                    traces.append(answer.headers["X-Undying-Trace"])
+                    await answer.read()
+            _, log = await daemon.stop()
+    assert canary not in json.dumps(log)
+    chats = [line for line in log if line["event"] == "chat"]
+    assert [line["trace"] for line in chats] == traces
+    assert [line["outcome"] for line in chats] == ["ok", "server_error", "invalid_output"] or [line["outcome"] for line in chats][2] == "connection"
+    assert all({"timestamp", "level", "actor"} <= set(line) for line in log)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0 and capsys.readouterr().out.startswith("undying 0.")
+
+
+def test_the_tree_is_drawn_with_its_branches() -> None:
+    def actor(address: str, *children: dict[str, Any], restarts: int = 0) -> dict[str, Any]:
+        last = {"how": "crashed", "error": "Oops"} if restarts else None
+        more = {"strategy": "", "actor": "Thing", "state": "running", "handled": 1, "restarts": restarts, "last_exit": last}
+        return {"address": address, "children": children, **more}
+
+    drawn = draw(actor("/", actor("/a", actor("/a/b")), actor("/c", restarts=2)))
+    assert [line.partition("  Thing")[0] for line in drawn] == ["/", "├── a", "│   └── b", "└── c"]
+    assert drawn[3].endswith("restarts 2, last exit crashed Oops")
