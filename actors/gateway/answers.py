@@ -30,9 +30,7 @@ def refuse(fault: Fault, trace: str, trail: tuple[Trial, ...] = ()) -> web.Respo
 @web.middleware
 async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives the request its trace; turns what a handler raises into an answer. The one broad except of HTTP."""
-    gate = request.app[GATE]
     trace = request[TRACE_KEY] = secrets.token_hex(16)
-    gate.open_requests += 1
     try:
         return await handler(request)
     except Refusal as refusal:
@@ -44,8 +42,6 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         logger.exception("handler crashed", trace=trace, path=request.path)
         return refuse(Fault(cls="internal", message="the gateway failed to handle this request; the trace finds it in the log"), trace)
-    finally:
-        gate.open_requests -= 1
 
 
 def _explained(problem: web.HTTPException, request: web.Request) -> Fault:

@@ -43,18 +43,19 @@ async def completions(request: web.Request) -> web.StreamResponse:
     head = openai.read_head(body, request.headers)
     seconds = time_limit(request, gate.settings.routing.request_timeout)
     fallback = request.headers.get("X-Undying-Fallback", "").lower() not in ("off", "false", "0")
-    async with Port(gate.system, trace=trace, prefix="/gateway/clients") as port:
-        told = await _serve(port, ServeChat(head=head, body=body, fallback=fallback), seconds)
-        match told:
-            case ChatAnswered():
-                headers = openai.served_headers(told.served, trace)
-                return web.Response(body=told.body, headers={**headers, "Content-Type": told.content_type})
-            case ChatFailed():
-                return refuse(told.fault, trace, told.trail)
-            case ChatOpened():
-                return await _relay(request, port, head, told, seconds)
-            case _:
-                raise AssertionError(told)
+    with gate.request():
+        async with Port(gate.system, trace=trace, prefix="/gateway/clients") as port:
+            told = await _serve(port, ServeChat(head=head, body=body, fallback=fallback), seconds)
+            match told:
+                case ChatAnswered():
+                    headers = openai.served_headers(told.served, trace)
+                    return web.Response(body=told.body, headers={**headers, "Content-Type": told.content_type})
+                case ChatFailed():
+                    return refuse(told.fault, trace, told.trail)
+                case ChatOpened():
+                    return await _relay(request, port, head, told, seconds)
+                case _:
+                    raise AssertionError(told)
 
 
 async def _serve(port: Port, serve: ServeChat, seconds: float) -> Told:

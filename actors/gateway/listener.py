@@ -6,6 +6,8 @@ A client whose request is under way when `http` is restarted notices nothing.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -29,6 +31,15 @@ class Gate:
     port: int = 0
     open_requests: int = 0
     draining: bool = False
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Counts a request while it is open."""
+        self.open_requests += 1
+        try:
+            yield
+        finally:
+            self.open_requests -= 1
 
     @property
     def url(self) -> str:

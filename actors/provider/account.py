@@ -77,7 +77,8 @@ class Account(SupervisedActor[Inbox]):
         for attempt in living.status.children:
             self.in_flight += 1
             self.monitor(attempt.address)
-        self._announce()
+        if self.incarnation > 1:  # at its first start nobody routes yet; the router will ask
+            self._announce()
         if self.models is None and self.settings.state == "ready":
             self.spawn(self._learn_models(), "models")
 

@@ -42,7 +42,7 @@ async def answering(stream: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
-async def texts_of(stream: bytes, heard: list[str]) -> None:
+async def listen(stream: bytes, heard: list[str]) -> None:
     """Puts what the client hears into `heard`, as it comes."""
     async with answering(stream) as url, openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
         async for part in await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True):
@@ -74,14 +74,14 @@ def test_an_error_event_is_openais_error_object_without_done() -> None:
 
 async def test_openais_client_hears_a_stream_and_none_of_its_comments() -> None:
     heard: list[str] = []
-    await texts_of(COMMENT + chunk("Hel") + COMMENT + chunk("lo", "stop") + DONE, heard)
+    await listen(COMMENT + chunk("Hel") + COMMENT + chunk("lo", "stop") + DONE, heard)
     assert heard == ["Hel", "lo"]
 
 
 async def test_openais_client_raises_when_a_stream_fails_midway() -> None:
     heard: list[str] = []
     with pytest.raises(openai.APIError, match="The engine is overloaded") as raised:
-        await texts_of(chunk("Hel") + error_event(FAULT, "t1", TRAIL), heard)
+        await listen(chunk("Hel") + error_event(FAULT, "t1", TRAIL), heard)
     assert heard == ["Hel"]
     assert isinstance(raised.value.body, dict)
     assert raised.value.body["class"] == "overloaded"
@@ -89,5 +89,5 @@ async def test_openais_client_raises_when_a_stream_fails_midway() -> None:
 
 async def test_a_stream_that_just_ends_passes_for_a_good_one_which_is_why_the_error_event_is_never_left_out() -> None:
     heard: list[str] = []
-    await texts_of(chunk("Hel"), heard)
+    await listen(chunk("Hel"), heard)
     assert heard == ["Hel"]
