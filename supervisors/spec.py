@@ -22,8 +22,6 @@ class BadSpec(ValueError):
     """A spec that can't be right. The text names the field, what was found, and what is allowed."""
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Intensity:
     """At most `restarts` within `seconds`; one more is too many. OTP's default is 1 in 5, ours 3 in 5."""
@@ -63,6 +61,13 @@ class ChildSpec:
             raise BadSpec(f"restart of {self.id!r}: {self.restart!r}, must be one of {', '.join(get_args(RestartType))}")
         if self.shutdown is not None and not (isinstance(self.shutdown, int | float) and self.shutdown >= 0):
             raise BadSpec(f"shutdown of {self.id!r}: {self.shutdown!r}, must be seconds >= 0, or None for ever")
+        match self.mailbox:
+            case None:
+                pass
+            case (int(messages), int(size)) if messages >= 1 and size >= 1:
+                pass
+            case _:
+                raise BadSpec(f"mailbox of {self.id!r}: {self.mailbox!r}, must be (messages >= 1, bytes >= 1)")
 
 
 def checked(specs: tuple[ChildSpec, ...]) -> tuple[ChildSpec, ...]:

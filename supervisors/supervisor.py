@@ -306,12 +306,6 @@ class DynamicSupervisor(SupervisedActor[RestartChild]):
         if waits:
             await asyncio.wait(waits)
 
-    def on_end(self) -> None:
-        """The children are gone with it."""
-        for cell in tuple(self._cell.children.values()):
-            cell.dispose()
-        self._cell.children.clear()
-
 
 def child_address(parent: str, id: str) -> Address:
     """The address of a child, such as `/providers` + `moonshot`; the root is `/`."""

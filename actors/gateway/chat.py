@@ -83,6 +83,7 @@ async def _relay(request: web.Request, port: Port, head: ChatHead, opened: ChatO
     response = web.StreamResponse(headers={**headers, **openai.served_headers(opened.served, trace)})
     await response.prepare(request)
     taken = size = 0
+    whole = False
     while True:
         told = await _next(port)
         match told:
@@ -90,12 +91,15 @@ async def _relay(request: web.Request, port: Port, head: ChatHead, opened: ChatO
                 await _write(request, response, sse.COMMENT)
             case ChatChunk():
                 await _write(request, response, told.data)
+                whole = told.data.endswith(sse.DONE)
                 taken, size = taken + 1, size + len(told.data)
                 if taken == CREDIT_EVERY:
                     port.tell(opened.exchange, ChatCredit(chunks=taken, size=size))
                     taken = size = 0
             case ChatClosed():
                 break
+            case ChatFailed() | Down() if whole:
+                break  # what ends after the last word ends nothing
             case ChatFailed():
                 await _write(request, response, sse.error_event(told.fault, trace, told.trail))
                 break

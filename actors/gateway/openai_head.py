@@ -5,7 +5,7 @@
 The body is parsed once, and travels on as the bytes it was. Checked is what would otherwise fail at every provider: roles, content,
 types and ranges, as OpenAI checks them and in its words. Unknown fields pass: providers have their own.
 
-Measured: 3 us for 2 KB in two messages, 35 us for 50 KB in fifty.
+Measured: 2.1 us for 2 KB in two messages, 21 us for 50 KB in fifty; orjson alone 0.8 and 15.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read_head(body: bytes, headers: Mapping[str, str]) -> ChatHead:
 
 @lru_cache(maxsize=256)
 def _head(model: str, stream: bool, include_usage: bool, needs: tuple[Capability, ...]) -> ChatHead:
-    # Heads repeat, and are frozen: the cache saves the model's own checks, 1 us of 4.
+    # Heads repeat, and are frozen: the cache saves the checks of its fields, 1 us of 3.
     return ChatHead(model=model, stream=stream, include_usage=include_usage, needs=needs)
 
 

@@ -152,7 +152,9 @@ class Account(SupervisedActor[Inbox]):
         request = openai.models_request(self.settings.base_url, self.pool.key, self.settings.kind)
         told: tuple[str, ...] | Fault
         try:
-            async with asyncio.timeout(LIST_LIMIT), self.pool.session.request(request.method, request.url, headers=request.headers) as response:
+            async with asyncio.timeout(LIST_LIMIT), self.pool.session.request(
+                request.method, request.url, headers=request.headers, allow_redirects=False
+            ) as response:
                 body = await read_whole(response, MAX_LIST) or b""
                 told = openai.read_models(body) if response.status == 200 else classify(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:

@@ -129,7 +129,7 @@ class Attempt(SupervisedActor[Inbox]):
             if reader.fault is not None:
                 raise Exit(self._failed(reader.fault))
             if reader.done:  # all is said; the end of the body is waited for only to keep the connection
-                limit.reschedule(self.now + LINGER)
+                limit.reschedule(min(self._total_at, self.now + LINGER))
             if reader.first_token and events:  # until then the limit for the first token, counted from the request, goes on
                 if not reader.done:
                     limit.reschedule(self._total_at)  # a client that is slow to take it is not the provider's silence
@@ -148,7 +148,10 @@ class Attempt(SupervisedActor[Inbox]):
         first = self.now + (self.limits.first_token if self.begin.stream else self.limits.total)
         limit = asyncio.timeout_at(min(first, self._total_at))
         try:
-            async with limit, self.pool.session.request(request.method, request.url, headers=request.headers, data=_payload(request.body)) as response:
+            calling = self.pool.session.request(
+                request.method, request.url, headers=request.headers, data=_payload(request.body), allow_redirects=False  # the key stays here
+            )
+            async with limit, calling as response:
                 yield response, limit
         except aiohttp.ConnectionTimeoutError as error:
             raise Exit(self._failed(self._fault("connection", f"no connection within {self.limits.connect:g} s"))) from error
@@ -170,8 +173,8 @@ class Attempt(SupervisedActor[Inbox]):
             self._send(AttemptAnswered(attempt=begin.attempt, content_type="application/json", body=told))
         else:
             for event in told:
-                await self._pass_on([event])
                 await asyncio.sleep(0)
+                await self._pass_on([event])
             self._send(AttemptEnded(attempt=begin.attempt))
         self.leave()
 

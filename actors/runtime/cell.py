@@ -228,7 +228,7 @@ class Cell:
 
     def _end(self, reason: ExitReason) -> None:
         """The only way an instance goes; see the invariants."""
-        instance, self.instance = self.instance, None
+        self.instance = None
         poison, self.current = self.current, None
         failed_to_start = self.state == "starting"
         self.state = "stopped"
@@ -244,10 +244,7 @@ class Cell:
             self.system.close_slot(slot)
         self.slots.clear()
         self._fail_begun(poison, reason)
-        for child in reversed(self.children.values()):  # only a supervisor that was killed or crashed still has living ones
-            child.restart_at = None
-            child.kill("its supervisor ended")
-        self._let_go(instance)
+        self._end_children()
         self._tell_watchers(reason)
         self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
         stopped, self._on_stopped = self._on_stopped, []
@@ -256,12 +253,14 @@ class Cell:
         if not stopped and not failed_to_start:
             self._tell_parent(reason)
 
-    def _let_go(self, instance: SupervisedActor[Any] | None) -> None:
-        try:
-            if instance is not None:
-                instance.on_end()
-        except Exception as error:  # it has ended: nothing is left of it that could crash, and its supervisor must hear of it all the same
-            self.system.loop.call_exception_handler({"message": f"on_end of {self.address} raised", "exception": error})
+    def _end_children(self) -> None:
+        """Only a supervisor that was killed or crashed still has living ones. Those that nobody will start again go with it."""
+        for id, child in reversed(tuple(self.children.items())):
+            child.restart_at = None
+            child.kill("its supervisor ended")
+            if child.restart_type == "temporary":
+                del self.children[id]
+                child.dispose()
 
     def _fail_begun(self, poison: Envelope | None, reason: ExitReason) -> None:
         begun, self.pending = self.pending, {}

@@ -105,9 +105,6 @@ class SupervisedActor(_Actor, Generic[I]):
         """When asked to end in order, within the child's shutdown time. Not called on a crash or a kill."""
         return None
 
-    def on_end(self) -> None:
-        """However the instance ended: let go at once of what no garbage collector will. Nothing can be sent any more."""
-
     def down(self, down: Down) -> None:
         """An actor that this one monitors has ended."""
 

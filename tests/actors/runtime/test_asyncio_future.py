@@ -1,0 +1,173 @@
+"""pykka's future, awaited on a loop and waited for in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pykka import Future, ThreadingFuture, Timeout, get_all
+
+from actors.runtime.asyncio_actor import AsyncioFuture
+
+PATIENCE = 10.0
+
+
+def later(act: Callable[[], None]) -> None:
+    """Does it in the loop's next turn."""
+    asyncio.get_running_loop().call_soon(act)
+
+
+async def test_it_can_be_awaited_before_and_after_it_is_set_and_more_than_once() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    later(lambda: future.set(7))
+    assert [await future, await future] == [7, 7]
+    assert future.get() == 7
+
+
+async def test_many_can_await_the_same_one_and_one_of_them_may_give_up() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+
+    async def wait() -> int:
+        return await future
+
+    waiting = [asyncio.ensure_future(wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    later(lambda: future.set(7))
+    assert await asyncio.gather(*waiting[1:]) == [7, 7]
+    assert waiting[0].cancelled()
+
+
+async def test_an_exception_that_was_set_is_raised() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+
+    def fail() -> None:
+        try:
+            raise LookupError("nowhere")
+        except LookupError:
+            future.set_exception()
+
+    later(fail)
+    for _ in range(2):
+        with pytest.raises(LookupError, match="nowhere"):
+            await future
+
+
+async def test_it_is_set_once() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    future.set(1)
+    for again in (lambda: future.set(2), lambda: future.set_exception((LookupError, LookupError(), None)), lambda: future.set_get_hook(lambda _: 3)):
+        with pytest.raises(queue.Full):
+            again()
+    assert await future == 1
+
+
+async def test_a_blocking_get_on_a_running_loop_is_refused_unless_there_is_nothing_to_wait_for() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    for wait in (future.get, future.map(lambda n: n).get):
+        with pytest.raises(RuntimeError, match="await the future instead"):
+            wait(timeout=1.0)
+    future.set(7)
+    assert (future.get(), future.map(lambda n: n + 1).get()) == (7, 8)
+
+
+async def test_a_thread_can_set_it_and_the_loop_is_woken() -> None:
+    future: AsyncioFuture[str] = AsyncioFuture()
+    thread = threading.Thread(target=lambda: future.set("from a thread"))
+    later(thread.start)
+    assert await future == "from a thread"
+    thread.join()
+
+
+async def test_a_thread_can_wait_for_it() -> None:
+    future: AsyncioFuture[str] = AsyncioFuture()
+    mapped = future.map(str.upper)
+    waiting = asyncio.gather(asyncio.to_thread(future.get, timeout=PATIENCE), asyncio.to_thread(mapped.get, timeout=PATIENCE))
+    later(lambda: future.set("hello"))
+    assert await waiting == ["hello", "HELLO"]
+
+
+def test_without_a_loop_it_is_pykkas_future() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    with pytest.raises(Timeout):
+        future.get(timeout=0)
+    other: AsyncioFuture[int] = AsyncioFuture()
+    future.set(1)
+    other.set(2)
+    assert get_all([future, other]) == [1, 2]
+    assert isinstance(future, Future)
+
+
+async def test_map_filter_reduce_and_join_can_be_awaited_before_their_sources_are_there() -> None:
+    numbers: AsyncioFuture[Any] = AsyncioFuture()
+    other: AsyncioFuture[Any] = AsyncioFuture()
+    made: list[Future[Any]] = [
+        numbers.map(len), numbers.filter(lambda n: n > 1), numbers.reduce(lambda a, b: a + b), numbers.reduce(lambda a, b: a + b, 100),
+        numbers.join(other), numbers.map(len).map(str).join(other),
+    ]  # fmt: skip
+    later(lambda: numbers.set([1, 2, 3]))
+    later(lambda: other.set("x"))
+    assert [await future for future in made] == [3, [2, 3], 6, 106, [[1, 2, 3], "x"], ["3", "x"]]
+
+
+async def test_what_is_made_of_a_failed_future_fails_likewise() -> None:
+    source: AsyncioFuture[Any] = AsyncioFuture()
+    mapped = source.map(len)
+    later(lambda: source.set_exception((LookupError, LookupError("nowhere"), None)))
+    with pytest.raises(LookupError, match="nowhere"):
+        await mapped
+    with pytest.raises(LookupError, match="nowhere"):
+        await mapped.map(str)
+
+
+async def test_an_error_in_the_mapping_is_raised_and_the_mapping_is_made_once_when_it_succeeds() -> None:
+    calls: list[int] = []
+    source: AsyncioFuture[int] = AsyncioFuture()
+    source.set(0)
+    with pytest.raises(ZeroDivisionError):
+        await source.map(lambda n: 1 / n)
+    mapped = source.map(calls.append)
+    await mapped
+    await mapped
+    assert calls == [0]
+
+
+async def test_a_get_hook_may_block_and_never_blocks_the_loop() -> None:
+    turn = threading.Event()
+    future: AsyncioFuture[Any] = AsyncioFuture()
+    mapped = future.map(lambda value: f"{value}!")
+    future.set_get_hook(lambda _: (turn.wait(PATIENCE), threading.current_thread() is threading.main_thread()))
+    waiting = asyncio.gather(future, mapped)
+    later(turn.set)  # it would never come if the hook held up the loop
+    assert await waiting == [(True, False), "(True, False)!"]
+
+
+async def test_joining_a_future_of_another_actor_type_does_not_block_the_loop() -> None:
+    ours: AsyncioFuture[int] = AsyncioFuture()
+    theirs: ThreadingFuture[int] = ThreadingFuture()
+    joined = ours.join(theirs)
+    later(lambda: ours.set(1))
+    later(lambda: theirs.set(2))
+    assert await joined == [1, 2]
+
+
+def test_a_waiter_whose_loop_is_closed_hurts_nobody_who_sets() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+
+    async def wait() -> None:
+        await future
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    waiters = list(future._waiters)
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    loop.close()
+    assert future._waiters == waiters
+    future.set(7)
+    assert future.get() == 7

@@ -1,0 +1,62 @@
+"""Telling and asking from outside the loop. Real threads, so real time: everything here awaits events."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from actors.runtime.supervised import SupervisedActor
+from messages.outcome import AskFailed, Crashed
+from supervisors.spec import ChildSpec
+from tests.actors.runtime.trees import Worker, growing
+from tests.actors.runtime.vocabulary import Add, BreakAsked, Heard, Total, Totalled
+
+
+async def test_other_threads_can_tell_and_the_messages_of_each_stay_in_order() -> None:
+    done = asyncio.Event()
+    got: list[str] = []
+
+    class Listener(SupervisedActor[Heard]):
+        def receive(self, message: Heard) -> None:
+            got.append(message.text)
+            if len(got) == 4 * 200:
+                done.set()
+
+    async with growing(ChildSpec("a", Listener)) as tree:
+
+        def talk(name: str) -> None:
+            for n in range(200):
+                assert tree.system.tell("/a", Heard(text=f"{name}{n}")) is None
+
+        threads = [threading.Thread(target=talk, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        await done.wait()
+        for thread in threads:
+            thread.join()
+        for name in "abcd":
+            assert [text for text in got if text[0] == name] == [f"{name}{n}" for n in range(200)]
+
+
+async def test_another_thread_can_ask_and_gets_the_answer_or_the_failure() -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        tree.system.tell("/a", Add(n=7))
+        assert await asyncio.to_thread(tree.system.ask_from_thread, "/a", Total()) == Totalled(n=7, incarnation=1)
+        with pytest.raises(AskFailed) as failed:
+            await asyncio.to_thread(tree.system.ask_from_thread, "/a", BreakAsked())
+        assert isinstance(failed.value.outcome, Crashed)
+
+
+async def test_asking_from_the_loops_own_thread_as_if_from_another_is_refused_with_the_remedy() -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        with pytest.raises(RuntimeError, match=r"await system\.ask\(\.\.\.\) instead"):
+            tree.system.ask_from_thread("/a", Total())
+
+
+async def test_a_message_told_from_another_thread_to_nobody_is_a_dead_letter() -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        assert await asyncio.to_thread(tree.system.tell, "/nobody", Add(n=1)) is None
+        assert await tree.total("/a")
+        assert [letter.address for letter in tree.system.dead_letters] == ["/nobody"]

@@ -1,0 +1,297 @@
+"""A supervisor and its children, one for one: start, stop, restart, and restart by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from actors.runtime.supervised import SupervisedActor
+from actors.runtime.system import StartFailed
+from messages.outcome import AskFailed, Crashed, DeadlinePassed, NoSuchAddress, Refused
+from messages.supervision import ChildRestarted, Crash, ExitReason, RestartChild
+from supervisors.spec import BadSpec, ChildSpec, RestartType
+from supervisors.supervisor import Supervisor
+from tests.actors.runtime.trees import Worker, crashed, growing, quiet
+from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Heard, Hold, Quit, Total, Totalled
+
+pytestmark = pytest.mark.looptime
+
+
+class Slow(SupervisedActor[Echo | Break]):
+    """Takes its seconds to start and to stop."""
+
+    def __init__(self, start: float = 0.0, stop: float = 0.0) -> None:
+        super().__init__()
+        self.seconds = start, stop
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(self.seconds[0])
+
+    async def on_stop(self) -> None:
+        await asyncio.sleep(self.seconds[1])
+
+    def receive(self, message: Echo | Break) -> Heard:
+        if isinstance(message, Break):
+            raise ValueError(message.detail)
+        return Heard(text=f"{message.text} {self.incarnation}")
+
+
+def workers(ids: str, restart: RestartType = "permanent") -> list[ChildSpec]:
+    return [ChildSpec(id, Worker, restart=restart) for id in ids]
+
+
+async def test_children_start_one_after_the_other_and_stop_in_reverse() -> None:
+    specs = [ChildSpec(id, partial(Slow, start=1.0, stop=1.0)) for id in "abc"]
+    async with growing(*specs) as tree:
+        assert [(event.event, event.address, event.at) for event in tree.events] == [
+            ("started", "/a", 1.0), ("started", "/b", 2.0), ("started", "/c", 3.0), ("started", "/", 3.0),
+        ]  # fmt: skip
+        tree.events.clear()
+        await tree.system.stop_root()
+        assert [(event.event, event.address, event.at) for event in tree.events] == [
+            ("exited", "/c", 4.0), ("exited", "/b", 5.0), ("exited", "/a", 6.0), ("exited", "/", 6.0),
+        ]  # fmt: skip
+
+
+async def test_a_child_that_does_not_start_stops_those_before_it_and_the_start_says_which_and_why() -> None:
+    stopped: list[str] = []
+    later: list[str] = []
+
+    class Noted(Worker):
+        def on_stop(self) -> None:
+            stopped.append(self.address)
+
+    class Unlucky(Worker):
+        def on_start(self) -> None:
+            raise OSError("no such device")
+
+    class Later(Worker):
+        def on_start(self) -> None:
+            later.append(self.address)
+
+    inner = partial(Supervisor, ChildSpec("c", Noted), ChildSpec("bad", Unlucky), ChildSpec("d", Later))
+    with pytest.raises(StartFailed) as failed:
+        async with growing(ChildSpec("a", Noted), ChildSpec("b", Noted), ChildSpec("s", inner), ChildSpec("e", Later)):
+            raise AssertionError("it must not start")
+    assert failed.value.reason == ExitReason(how="start_failed", error="OSError", detail="/s: /s/bad: no such device")
+    assert stopped == ["/s/c", "/b", "/a"]
+    assert later == []
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_a_child_that_crashes_is_started_again_and_the_others_are_left_alone(restart: RestartType) -> None:
+    async with growing(*workers("abc", restart)) as tree:
+        for address in ("/a", "/b", "/c"):
+            tree.system.tell(address, Add(n=1))
+        tree.system.tell("/b", Break())
+        await quiet()
+        totals = [await tree.total(address) for address in ("/a", "/b", "/c")]
+        assert totals == [Totalled(n=1, incarnation=1), Totalled(n=0, incarnation=2), Totalled(n=1, incarnation=1)]
+        assert tree.trail()[4:] == ["exited /b", "started /b", "restarted /b"]
+
+
+async def test_a_permanent_child_is_started_again_also_when_it_ended_by_its_own_wish() -> None:
+    async with growing(*workers("a")) as tree:
+        tree.system.tell("/a", Quit())
+        assert (await tree.total("/a")).incarnation == 2
+
+
+async def test_a_transient_child_that_ended_normally_stays_down_and_what_waits_for_it_is_told() -> None:
+    async with growing(*workers("a", "transient")) as tree:
+        tree.system.tell("/a", Quit())
+        waiting = tree.system.ask("/a", Total())
+        with pytest.raises(AskFailed) as failed:
+            await waiting
+        assert failed.value.outcome == NoSuchAddress(address="/a")
+        assert await tree.failure("/a", Total()) == NoSuchAddress(address="/a")
+        assert tree.system.now() == 0.0
+        assert [child.state for child in (await tree.describe("/")).status.children] == ["stopped"]
+        assert [letter.kind for letter in tree.system.dead_letters] == ["test.total", "test.total"]
+
+
+async def test_what_waits_below_a_transient_supervisor_that_ended_is_told_as_well() -> None:
+    async with growing(ChildSpec("s", lambda: Supervisor(*workers("a")), restart="transient")) as tree:
+        tree.cell("/s/a").suspend()
+        waiting = tree.system.ask("/s/a", Total())
+        tree.cell("/s").leave(ExitReason(how="normal"), None)
+        with pytest.raises(AskFailed) as failed:
+            await waiting
+        assert failed.value.outcome == NoSuchAddress(address="/s/a")
+        assert await tree.failure("/s/a", Total()) == NoSuchAddress(address="/s/a")
+        assert tree.system.now() == 0.0
+
+
+async def test_a_child_that_was_down_can_be_started_again_by_hand() -> None:
+    async with growing(*workers("a", "transient")) as tree:
+        tree.system.tell("/a", Quit())
+        await quiet()
+        assert await tree.system.ask("/", RestartChild(id="a")) == ChildRestarted(address="/a", incarnation=2)
+        assert (await tree.total("/a")).incarnation == 2
+
+
+@pytest.mark.parametrize("message", [Break(), Quit()])
+async def test_a_temporary_child_is_forgotten_however_it_ended(message: Break | Quit) -> None:
+    async with growing(ChildSpec("t", Worker, restart="temporary"), *workers("a")) as tree:
+        tree.system.tell("/t", message)
+        waiting = tree.system.ask("/t", Total())
+        with pytest.raises(AskFailed) as failed:
+            await waiting
+        assert failed.value.outcome == NoSuchAddress(address="/t")
+        assert "/t" not in tree.system.directory
+        outcome = await tree.failure("/", RestartChild(id="t"))
+        assert isinstance(outcome, Refused)
+        assert (outcome.fault.message, outcome.fault.names) == ("/ has no child 't'; it has a", ("a",))
+
+
+async def test_a_restart_by_hand_stops_in_order_starts_afresh_keeps_what_waits_and_is_free_of_charge() -> None:
+    async with growing(*workers("ab")) as tree:
+        tree.system.tell("/a", Add(n=5))
+        for incarnation in range(2, 12):
+            restart = tree.system.ask("/", RestartChild(id="a"))
+            ask = tree.system.ask("/a", Total())
+            assert await restart == ChildRestarted(address="/a", incarnation=incarnation)
+            assert (await ask).incarnation in (incarnation - 1, incarnation)
+        assert tree.root.incarnation == 1
+        assert tree.root.instance._history == ()  # type: ignore[union-attr]
+        assert tree.cell("/a").restarts == 10
+        assert tree.cell("/a").last_exit == ExitReason(how="shutdown")
+        assert tree.cell("/b").incarnation == 1
+
+
+async def test_a_restart_by_hand_that_fails_says_why_and_is_tried_again() -> None:
+    class Moody(Worker):
+        def on_start(self) -> None:
+            if self.incarnation == 2:
+                raise OSError("not today")
+
+    async with growing(ChildSpec("a", Moody)) as tree:
+        outcome = await tree.failure("/", RestartChild(id="a"))
+        assert isinstance(outcome, Refused)
+        assert outcome.fault.message == "/a did not start: OSError: not today"
+        assert (await tree.total("/a")).incarnation == 3
+
+
+async def test_restarts_by_hand_of_one_child_at_the_same_time_happen_one_after_the_other() -> None:
+    async with growing(ChildSpec("a", partial(Slow, start=1.0, stop=1.0))) as tree:
+        answers = await asyncio.gather(*(tree.system.ask("/", RestartChild(id="a")) for _ in range(3)))
+        assert sorted(answer.incarnation for answer in answers) == [2, 3, 4]
+        assert tree.cell("/a").incarnation == 4
+        assert tree.system.now() == pytest.approx(7.0, abs=0.01)
+        assert [event for event in tree.trail("started", "exited") if event.endswith("/a")] == ["started /a", *["exited /a", "started /a"] * 3]
+
+
+async def test_a_slow_restart_by_hand_holds_up_no_other_child() -> None:
+    async with growing(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")) as tree:
+        restart = tree.system.ask("/", RestartChild(id="a"))
+        await quiet()
+        tree.system.tell("/b", Break())
+        assert (await tree.total("/b")).incarnation == 2
+        assert not restart.done()
+        assert tree.system.now() < 6.0
+        await restart
+
+
+async def test_a_restart_by_hand_of_a_child_that_is_just_being_restarted_leaves_one_instance() -> None:
+    async with growing(ChildSpec("a", partial(Slow, start=5.0))) as tree:
+        tree.system.tell("/a", Break())
+        await quiet()
+        assert tree.cell("/a").state == "starting"
+        restart = tree.system.ask("/", RestartChild(id="a"))
+        assert await restart == ChildRestarted(address="/a", incarnation=3)
+        assert await tree.system.ask("/a", Echo(text="now")) == Heard(text="now 3")
+        assert tree.system.now() == pytest.approx(10.0, abs=0.01)
+
+
+async def test_a_supervisor_always_answers_while_a_child_is_slow_to_start_or_to_stop() -> None:
+    async with growing(ChildSpec("s", lambda: Supervisor(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")))) as tree:
+        began = tree.system.now()
+        restart = tree.system.ask("/s", RestartChild(id="a"))
+        states = []
+        for _ in range(2):
+            await asyncio.sleep(2.5)
+            states.append([child.state for child in (await tree.describe("/s")).status.children])
+            assert (await tree.system.ask("/s", RestartChild(id="b"))).address == "/s/b"
+            await asyncio.sleep(2.5)
+        await restart
+        assert states == [["stopping", "running"], ["starting", "running"]]
+        assert tree.system.now() == pytest.approx(began + 10.0, abs=0.01)
+        tree.system.tell("/s", Crash())
+        await quiet()
+        assert (await tree.describe("/s")).status.state == "starting"
+
+
+async def test_an_ask_of_a_child_that_is_being_restarted_waits_for_it_and_no_longer_than_its_deadline() -> None:
+    async with growing(ChildSpec("a", partial(Slow, start=5.0))) as tree:
+        tree.system.tell("/a", Break())
+        patient = tree.system.ask("/a", Echo(text="hello"))
+        assert await tree.failure("/a", Echo(text="?"), timeout=2.0) == DeadlinePassed(address="/a", seconds=2.0)
+        assert await patient == Heard(text="hello 2")
+
+
+@pytest.mark.parametrize("how", ["crash", "kill"])
+async def test_a_supervisor_that_crashes_takes_its_subtree_along_and_what_waits_there_survives(how: str) -> None:
+    inner = partial(Supervisor, *workers("ab"))
+    async with growing(ChildSpec("s", inner), *workers("c")) as tree:
+        held = tree.system.ask("/s/a", Hold())
+        await quiet()
+        tree.cell("/s/b").suspend()
+        waiting = tree.system.ask("/s/b", Total())
+        if how == "crash":
+            tree.system.tell("/s", Crash())
+        else:
+            tree.cell("/s").kill()
+            tree.root.instance.child_ended(tree.cell("/s"), 1, ExitReason(how="killed"))  # type: ignore[union-attr]
+        with pytest.raises(AskFailed) as failed:
+            await held
+        assert isinstance(failed.value.outcome, Crashed)
+        assert await waiting == Totalled(n=0, incarnation=2)
+        assert [tree.cell(address).incarnation for address in ("/s", "/s/a", "/s/b", "/c")] == [2, 2, 2, 1]
+        assert tree.cell("/s/a").last_exit == ExitReason(how="killed", error="Killed", detail="its supervisor ended")
+        killed = [event.address for event in tree.events if event.event == "exited" and event.detail.startswith("killed Killed its supervisor")]
+        assert killed == ["/s/b", "/s/a"]
+
+
+async def test_a_root_that_crashes_is_started_again_with_all_that_waits() -> None:
+    async with growing(*workers("ab")) as tree:
+        tree.cell("/a").suspend()
+        waiting = tree.system.ask("/a", Total())
+        assert isinstance(await tree.failure("/", Crash()), Crashed)  # type: ignore[arg-type]
+        assert await waiting == Totalled(n=0, incarnation=2)
+        assert [(await tree.describe("/")).status.incarnation, tree.root.restarts] == [2, 1]
+
+
+async def test_a_root_that_does_not_start_again_is_tried_again_until_it_does() -> None:
+    class Moody(Worker):
+        def on_start(self) -> None:
+            if self.incarnation in (2, 3):
+                raise OSError("not today")
+
+    async with growing(ChildSpec("a", Moody)) as tree:
+        tree.system.tell("/", Crash())
+        assert (await tree.total("/a")).incarnation == 4
+        assert (tree.system.now(), tree.root.restarts) == (pytest.approx(0.5), 3)
+
+
+async def test_the_whole_tree_can_be_restarted_in_order() -> None:
+    async with growing(*workers("ab")) as tree:
+        tree.events.clear()
+        tree.system.restart_root()
+        await quiet()
+        assert tree.trail() == ["exited /b", "exited /a", "exited /", "started /a", "started /b", "started /"]
+
+
+async def test_a_supervisor_with_a_spec_that_can_not_be_right_does_not_start() -> None:
+    with pytest.raises(BadSpec, match="there twice"):
+        Supervisor(*workers("aa"))
+    with pytest.raises(StartFailed, match="BadSpec"):
+        async with growing(*workers("aa")):
+            raise AssertionError("it must not start")
+
+
+async def test_a_child_that_crashed_counts_the_crash_and_keeps_its_reason() -> None:
+    async with growing(*workers("a")) as tree:
+        await tree.failure("/a", BreakAsked())
+        await quiet()
+        assert (tree.cell("/a").restarts, tree.cell("/a").last_exit) == (1, crashed())
