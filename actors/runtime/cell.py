@@ -59,18 +59,18 @@ class InjectedCrash(Exception):
 class Timer:
     """A call to come, in an instance's turn. Once cancelled it is never made, even when its time has come already."""
 
-    __slots__ = ("_cell", "_handle", "_then", "_trace")
+    __slots__ = ("_alarm", "_cell", "_then", "_trace")
 
     def __init__(self, cell: Cell, seconds: float, then: Callable[[], None], *, overtake: bool) -> None:
         self._cell = cell
         self._then: Callable[[], None] | None = then
         self._trace = TRACE.get()
-        self._handle = cell.system.loop.call_later(seconds, self._fire, overtake)
+        self._alarm = cell.system.alarms.at(cell.system.now() + seconds, partial(self._fire, overtake))
         cell.timers.add(self)
 
     def cancel(self) -> None:
         """Nothing will be called."""
-        self._handle.cancel()
+        self._alarm.lift()
         self._then = None
         self._cell.timers.discard(self)
 
@@ -356,11 +356,11 @@ class Cell:
 
     def wake(self) -> None:
         """Has the mailbox looked at, soon."""
-        if not self._scheduled and (len(self.mailbox) if self.state == "running" else self.mailbox.urgent()):
+        if not self._scheduled and self.mailbox.ready(self.state == "running"):
             self._scheduled = True
-            self.system.loop.call_soon(self._run)
+            self.system.schedule(self)
 
-    def _run(self) -> None:
+    def turn(self) -> None:
         """The actor loop: one turn of at most BATCH messages. Whatever an actor's code raises ends here, and ends the actor."""
         self._scheduled = False
         began = time.perf_counter_ns()

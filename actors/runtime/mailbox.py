@@ -70,9 +70,9 @@ class Mailbox:
             self.size -= item.size
         return item
 
-    def urgent(self) -> bool:
-        """Whether there is something in the system lane."""
-        return bool(self._system)
+    def ready(self, normal: bool) -> bool:
+        """Whether there is something to take; with `normal` False, in the system lane."""
+        return bool(self._system or (normal and self._normal))
 
     def take_urgent(self) -> Any:
         """The next thing of the system lane, or None: for an actor that handles nothing else now."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -56,10 +57,14 @@ class Port:
 
     async def receive(self, timeout: float | None = None) -> Message:
         """The next message, as soon as there is one. Raises TimeoutError after `timeout` seconds."""
-        async with asyncio.timeout(timeout):
-            while not self._received:
-                self._waiter = self.system.loop.create_future()
-                await self._waiter
+        if not self._received:
+            waiter = self._waiter = self.system.loop.create_future()
+            alarm = None if timeout is None else self.system.alarms.at(self.system.now() + timeout, partial(_too_late, waiter))
+            try:
+                await waiter
+            finally:
+                if alarm is not None:
+                    alarm.lift()
         return self._received.popleft()
 
     def deliver(self, envelope: Envelope) -> Outcome | None:
@@ -88,3 +93,8 @@ class Port:
         self._received.append(message)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _too_late(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -13,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
 
+from actors.runtime.alarms import Alarm, Alarms
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
 from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe
@@ -36,6 +39,7 @@ ASK_TIMEOUT = 30.0
 DEAD_LETTERS = 1000
 HOPS = 10_000
 ROOT_RETRY = 0.25
+TURNS_FOR = 0.002  # seconds of real time, not of the loop's: it is the sockets that wait
 
 TRACE: ContextVar[str] = ContextVar("undying_trace", default="")
 """The trace of the message being handled; inherited by everything it causes."""
@@ -94,13 +98,13 @@ class Hop(NamedTuple):
 class _Slot:
     """Where the answer to one ask goes. Vanishes on reply, deadline or the asker's end; a later reply is only counted."""
 
-    __slots__ = ("address", "seconds", "then", "timer")
+    __slots__ = ("address", "alarm", "seconds", "then")
 
     def __init__(self, address: str, seconds: float, then: Callable[[Message], None]) -> None:
         self.address = address
         self.seconds = seconds
         self.then = then
-        self.timer: asyncio.TimerHandle | None = None
+        self.alarm: Alarm | None = None
 
 
 class ActorSystem:
@@ -120,6 +124,9 @@ class ActorSystem:
         self.began = self.loop.time()
         self.root: Cell | None = None
         self.stopping = False
+        self.alarms = Alarms(self.loop)
+        self._ready: deque[Cell] = deque()
+        self._turning = False
         self._ids = count(1)
         self._slots: dict[int, _Slot] = {}
         self._thread = threading.get_ident()
@@ -213,7 +220,7 @@ class ActorSystem:
         slot = self._slots[id] = _Slot(address, timeout, then)
         outcome = self.deliver(address, envelope)
         if outcome is None:
-            slot.timer = self.loop.call_at(deadline, self._expire, id)
+            slot.alarm = self.alarms.at(deadline, partial(self._expire, id))
         else:
             self.loop.call_soon(self.settle, id, outcome)
         return id
@@ -221,8 +228,8 @@ class ActorSystem:
     def close_slot(self, id: int) -> None:
         """Nobody waits for this answer any more."""
         slot = self._slots.pop(id, None)
-        if slot is not None and slot.timer is not None:
-            slot.timer.cancel()
+        if slot is not None and slot.alarm is not None:
+            slot.alarm.lift()
 
     def settle(self, id: int, answer: Message) -> None:
         """Gives the answer, or the outcome, to whoever asked. Once: nothing happens when he has been told already."""
@@ -231,8 +238,8 @@ class ActorSystem:
         if self.wire == "always":
             answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
         slot = self._slots.pop(id)
-        if slot.timer is not None:
-            slot.timer.cancel()
+        if slot.alarm is not None:
+            slot.alarm.lift()
         slot.then(answer)
 
     def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
@@ -247,6 +254,28 @@ class ActorSystem:
     def _expire(self, id: int) -> None:
         slot = self._slots[id]
         self.settle(id, DeadlinePassed(address=slot.address, seconds=slot.seconds))
+
+    # ---- turns
+
+    def schedule(self, cell: Cell) -> None:
+        """Gives the cell a turn. All that wait for one share a single callback: asyncio's own cost more than most turns."""
+        self._ready.append(cell)
+        if not self._turning:
+            self._turning = True
+            self.loop.call_soon(self._turns)
+
+    def _turns(self) -> None:
+        """Turns for 2 ms, those that follow from the first ones included; then sockets and tasks get theirs."""
+        until = time.perf_counter() + TURNS_FOR
+        try:
+            while self._ready:
+                self._ready.popleft().turn()
+                if time.perf_counter() > until:
+                    break
+        finally:
+            self._turning = bool(self._ready)
+            if self._turning:
+                self.loop.call_soon(self._turns)
 
     # ---- the root
 

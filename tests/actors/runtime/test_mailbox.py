@@ -35,9 +35,9 @@ def test_the_urgent_lane_can_be_emptied_by_itself() -> None:
     mailbox = Mailbox()
     mailbox.put(letter(1))
     mailbox.put_signal("down")
-    assert (mailbox.urgent(), mailbox.take_urgent()) == (False, None)
+    assert (mailbox.ready(normal=False), mailbox.take_urgent()) == (False, None)
     mailbox.put_signal("stop", overtake=True)
-    assert (mailbox.urgent(), mailbox.take_urgent(), mailbox.take_urgent()) == (True, "stop", None)
+    assert (mailbox.ready(normal=False), mailbox.take_urgent(), mailbox.take_urgent()) == (True, "stop", None)
     assert len(mailbox) == 2
 
 
@@ -81,7 +81,7 @@ def test_after_an_end_the_messages_stay_and_the_signals_go() -> None:
     mailbox.put(letters[1])
     mailbox.put_signal("stop", overtake=True)
     mailbox.forget_signals()
-    assert (mailbox.depth, mailbox.size, mailbox.urgent()) == (2, 20, False)
+    assert (mailbox.depth, mailbox.size, mailbox.ready(normal=False)) == (2, 20, False)
     assert [mailbox.take() for _ in range(3)] == [*letters, None]
 
 
