@@ -267,6 +267,7 @@ class DynamicSupervisor(SupervisedActor[RestartChild]):
     """
 
     strategy_name: ClassVar[str] = "dynamic"
+    decides_nothing: ClassVar[bool] = True
 
     def __init__(self, start: Callable[[], SupervisedActor[Any]], *starters: type[Message], shutdown: float | None = 5.0) -> None:
         super().__init__()

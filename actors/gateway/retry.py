@@ -11,8 +11,8 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import assert_never
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
 from messages.faults import Fault, Trial
 from messages.routing import Candidate
@@ -21,8 +21,7 @@ INTERNAL_WAITS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before each new try to reach a part of ourselves that is being restarted; after the last one we say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a request has come. `at` is the candidate being asked, `calls` the upstream calls so far, `sent` whether the client has anything."""
 
     candidates: tuple[Candidate, ...]
@@ -58,19 +57,19 @@ class GiveUp:
 
 def began(progress: Progress) -> Progress:
     """An attempt is under way."""
-    return replace(progress, calls=progress.calls + 1, unreached=0)
+    return progress._replace(calls=progress.calls + 1, unreached=0)
 
 
 def sent(progress: Progress) -> Progress:
     """The client has been sent something."""
-    return replace(progress, sent=True)
+    return progress._replace(sent=True)
 
 
 def ended(progress: Progress, outcome: str, ms: int) -> Progress:
     """An attempt has ended: `ok`, or a fault class."""
     candidate = progress.candidate
     trial = Trial(provider=candidate.provider, model=candidate.model, outcome=outcome, ms=ms)
-    return replace(progress, trail=(*progress.trail, trial))
+    return progress._replace(trail=(*progress.trail, trial))
 
 
 def next_step(progress: Progress, fault: Fault) -> Try | GiveUp:
@@ -79,14 +78,14 @@ def next_step(progress: Progress, fault: Fault) -> Try | GiveUp:
         return GiveUp(progress, fault)
     if fault.cls == "internal":
         if not progress.lost:
-            return Try(replace(progress, lost=True))
+            return Try(progress._replace(lost=True))
         return GiveUp(progress, fault)
     match fault.row.retry:
         case "no":
             return GiveUp(progress, fault)
         case "other" | "same":
             if progress.at + 1 < len(progress.candidates) and progress.calls < progress.limit:
-                return Try(replace(progress, at=progress.at + 1))
+                return Try(progress._replace(at=progress.at + 1))
             return GiveUp(progress, fault)
         case never:
             assert_never(never)
@@ -96,4 +95,4 @@ def unreached(progress: Progress, fault: Fault) -> Try | GiveUp:
     """A part of ourselves could not be reached, because it is being restarted: nothing was lost, so try again, a little later each time."""
     if progress.unreached >= len(INTERNAL_WAITS):
         return GiveUp(progress, fault)
-    return Try(replace(progress, unreached=progress.unreached + 1), wait=INTERNAL_WAITS[progress.unreached])
+    return Try(progress._replace(unreached=progress.unreached + 1), wait=INTERNAL_WAITS[progress.unreached])

@@ -290,7 +290,11 @@ class Cell:
     def _tell_parent(self, reason: ExitReason) -> None:
         if self.parent is None:
             self.system.loop.call_soon(self.system.root_ended, self, reason)
-        elif (supervisor := self.parent.instance) is not None:
+        elif (supervisor := self.parent.instance) is None:
+            return
+        elif supervisor.decides_nothing:
+            supervisor.child_ended(self, self.incarnation, reason)
+        else:
             self.parent.notice(partial(supervisor.child_ended, self, self.incarnation, reason))
 
     def dispose(self, outcome: Outcome | None = None) -> None:

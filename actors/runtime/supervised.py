@@ -78,6 +78,7 @@ class SupervisedActor(_Actor, Generic[I]):
     understands: ClassVar[frozenset[str]] = frozenset()
     start_limit: ClassVar[float | None] = START_LIMIT
     strategy_name: ClassVar[str] = ""
+    decides_nothing: ClassVar[bool] = False  # a supervisor that only forgets who ended need not wait for its turn to do so
     _cell: Cell
 
     def __init_subclass__(cls, **keywords: Any) -> None:
