@@ -88,7 +88,7 @@ def answer(cls: type[Message]) -> str:
         generic = getattr(base, "__pydantic_generic_metadata__", {})
         if generic.get("origin") is Ask:
             [reply] = generic["args"]
-            return f"`{reply.kind}`"
+            return ", ".join(f"`{kind.kind}`" for kind in get_args(reply) or (reply,))
     return ""
 
 

@@ -1,10 +1,10 @@
 """What is said to and by a provider.
 
-    exchange --BeginAttempt--> account (admits or refuses) --the same--> attempts, which starts an attempt --AttemptBegun--> exchange
-    attempt --AttemptAnswered--> exchange                               (plain)
-    attempt --AttemptChunk..., AttemptEnded--> exchange                 (streaming; the first chunk holds the first token)
-    attempt fails: it exits, exchange and account get Down with the fault
-    exchange --GrantCredit | CancelAttempt--> attempt
+    exchange --BeginAttempt--> account (admits or refuses) --the same--> attempts, which starts an attempt
+    attempt --AttemptAnswered--> exchange                                               (plain)
+    attempt --AttemptOpened--> exchange, then AttemptChunk..., AttemptEnded             (streaming)
+    attempt fails: it exits; the ask fails with the fault, or, once the stream is open, the exchange gets Down with it
+    exchange --GrantCredit--> attempt
     account --ProviderAnnounced--> router, whenever it starts or learns something
     router --Announce--> account --ProviderAnnounced--> router, when the router starts
 """
@@ -22,20 +22,28 @@ ProviderState = Literal["ready", "unconfigured"]
 """unconfigured: its key names an environment variable that is not set; it is shown, and never asked."""
 
 
-class AttemptBegun(Message, kind="provider.attempt_begun"):
-    """The attempt runs at this address."""
+class AttemptAnswered(Message, kind="provider.attempt_answered"):
+    """The whole, checked answer of a plain attempt."""
 
-    address: str
+    content_type: str
+    body: bytes
 
 
-class BeginAttempt(Ask[AttemptBegun], kind="provider.begin_attempt"):
-    """Call the provider once. `base_url` is what the router believes; the account refuses when it is not its own.
-
-    `attempt` is an id unique in the process; `owner` gets the attempt's messages and its Down. `model` is the upstream's name for
-    the model; when `rename` is set the body says another and is rewritten.
-    """
+class AttemptOpened(Message, kind="provider.attempt_opened"):
+    """A stream has begun: `data` holds its first `count` events, the first token among them. The rest comes from `attempt`."""
 
     attempt: str
+    data: bytes
+    count: int
+
+
+class BeginAttempt(Ask[AttemptAnswered | AttemptOpened], kind="provider.begin_attempt"):
+    """Call the provider once. `base_url` is what the router believes; the account refuses when it is not its own.
+
+    `owner` is who wants it: when that ends, so does the attempt, and it gets the stream. `model` is the upstream's name for the model;
+    when `rename` is set the body says another and is rewritten.
+    """
+
     owner: str
     provider: str
     base_url: str
@@ -46,18 +54,9 @@ class BeginAttempt(Ask[AttemptBegun], kind="provider.begin_attempt"):
     body: bytes
 
 
-class AttemptAnswered(Message, kind="provider.attempt_answered"):
-    """The whole, checked answer of a plain attempt."""
-
-    attempt: str
-    content_type: str
-    body: bytes
-
-
 class AttemptChunk(Message, kind="provider.attempt_chunk"):
     """`count` whole server-sent events as bytes, no error among them."""
 
-    attempt: str
     data: bytes
     count: int = 1
 
@@ -65,18 +64,12 @@ class AttemptChunk(Message, kind="provider.attempt_chunk"):
 class AttemptEnded(Message, kind="provider.attempt_ended"):
     """The stream ended as it should: with a finish reason."""
 
-    attempt: str
-
 
 class GrantCredit(Message, kind="provider.grant_credit"):
     """The client has taken this much; as much again may be read from upstream."""
 
     chunks: int
     size: int
-
-
-class CancelAttempt(Message, kind="provider.cancel_attempt"):
-    """Stop reading and close the connection; nobody wants the answer."""
 
 
 class ServedModel(Part):

@@ -137,6 +137,8 @@ async def read_body(request: web.Request) -> bytes:
     limit = request.app[GATE].settings.server.max_body
     if request.content_length is not None and request.content_length > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+    if request.content.is_eof():  # it came with the head, as most do
+        return await request.read()
     try:
         async with asyncio.timeout(BODY_LIMIT):
             return await request.read()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from messages.faults import Fault, Trial
+from messages.faults import Fault, FaultClass, Trial
 from messages.routing import Candidate
 
 INTERNAL_WAITS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -55,8 +55,13 @@ class GiveUp:
     fault: Fault
 
 
-def began(progress: Progress) -> Progress:
-    """An attempt is under way."""
+_NOT_CALLED: frozenset[FaultClass] = frozenset(("busy", "no_provider", "restarting", "not_found"))
+
+
+def called(progress: Progress, fault: Fault | None = None) -> Progress:
+    """An attempt has answered, or ended with this fault. One that our own account refused was no upstream call."""
+    if fault is not None and fault.cls in _NOT_CALLED:
+        return progress
     return progress._replace(calls=progress.calls + 1, unreached=0)
 
 

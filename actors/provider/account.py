@@ -42,7 +42,6 @@ MAX_LIST = 8 * 1024 * 1024
 class Waiting(NamedTuple):
     """An attempt in line for a permit, and until when it may wait."""
 
-    attempt: str
     later: Later
     until: float
 
@@ -108,7 +107,7 @@ class Account(SupervisedActor[Inbox]):
         if len(self.line) >= LINE:
             raise Refusal(self._busy(f"{LINE} requests are in line for {self.pool.name} already"))
         until = min(self.now + LINE_LIMIT, self.deadline or self.now + LINE_LIMIT)
-        waiting = Waiting(message.attempt, self.later(), until)
+        waiting = Waiting(self.later(), until)
         self.line.append(waiting)
         self.after(until - self.now, partial(self._give_up, waiting))
         return waiting.later

@@ -1,12 +1,11 @@
 """Owns one upstream call, from the connection to the verdict.
 
-    exchange --BeginAttempt--> attempt --AttemptBegun--> exchange
-    plain       attempt --AttemptAnswered--> exchange, then it leaves
-    streaming   attempt --AttemptChunk...--> exchange --GrantCredit--> attempt ... --AttemptEnded--> exchange, then it leaves
+    plain       exchange --BeginAttempt--> attempt --AttemptAnswered--> exchange, then it leaves
+    streaming   exchange --BeginAttempt--> attempt --AttemptOpened--> exchange, AttemptChunk... <--GrantCredit-- ..., AttemptEnded, then it leaves
 
-An attempt that fails is an attempt that ends: the fault is its exit reason, the exchange and the account get it with Down. Nothing of a
-stream is sent before its first token is there, so that another provider can still take over unseen. What reads the answer is pure
-(`wire/`); this file only moves bytes and keeps the time. It ends when its exchange does.
+An attempt that fails is an attempt that ends: the fault is its exit reason. The ask fails with it, and once the stream is open the
+exchange gets it with Down, as the account always does. Nothing of a stream is sent before its first token is there, so that another
+provider can still take over unseen. What reads the answer is pure (`wire/`); this file only moves bytes and keeps the time.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from actors.runtime.supervised import Later, SupervisedActor
 from messages.chat import CREDIT_BYTES, CREDIT_CHUNKS
 from messages.faults import Fault, FaultClass
 from messages.message import Message
-from messages.provider import AttemptAnswered, AttemptBegun, AttemptChunk, AttemptEnded, BeginAttempt, CancelAttempt, GrantCredit
+from messages.provider import AttemptAnswered, AttemptChunk, AttemptEnded, AttemptOpened, BeginAttempt, GrantCredit
 from messages.supervision import Down, ExitReason
 
-Inbox = BeginAttempt | GrantCredit | CancelAttempt
+Inbox = BeginAttempt | GrantCredit
 
 MAX_ANSWER = 64 * 1024 * 1024
 LINGER = 0.1  # seconds that the end of a body is waited for once everything is said
@@ -42,6 +41,7 @@ class Attempt(SupervisedActor[Inbox]):
     """See the module."""
 
     begin: BeginAttempt
+    asked: Later
 
     def __init__(self, pool: Pool) -> None:
         super().__init__()
@@ -49,6 +49,7 @@ class Attempt(SupervisedActor[Inbox]):
         self.limits = pool.settings.timeouts
         self.chunks = CREDIT_CHUNKS
         self.size = CREDIT_BYTES
+        self.opened = False
         self._total_at = 0.0
         self._credited: asyncio.Future[None] | None = None
 
@@ -63,20 +64,18 @@ class Attempt(SupervisedActor[Inbox]):
                 if self._credited is not None and not self._credited.done():
                     self._credited.set_result(None)
                 return None
-            case CancelAttempt():
-                self.fail(self._fault("cancelled", "nobody wants the answer any more"))
             case _:
                 assert_never(message)
 
-    def _begin(self, message: BeginAttempt) -> AttemptBegun:
+    def _begin(self, message: BeginAttempt) -> Later:
         self.begin = message
-        self.report_end_to(message.owner)
+        self.asked = self.later()
         self.monitor(message.owner)
         if self.pool.settings.kind == "embedded":
             self.spawn(self._answer_embedded(), "embedded")
         else:
             self.spawn(self._stream() if message.stream else self._plain(), "upstream")
-        return AttemptBegun(address=self.address)
+        return self.asked
 
     def down(self, down: Down) -> None:
         """The exchange is gone: so is whoever wanted this."""
@@ -90,7 +89,7 @@ class Attempt(SupervisedActor[Inbox]):
             fault = openai.read_answer(response.status, response.headers, body)
             if fault is not None:
                 raise Exit(self._failed(fault))
-            self._send(AttemptAnswered(attempt=self.begin.attempt, content_type=response.content_type, body=body))
+            self.asked.answer(AttemptAnswered(content_type=response.content_type, body=body))
         self.leave()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -101,7 +100,7 @@ class Attempt(SupervisedActor[Inbox]):
 
     async def _stream(self) -> None:
         await self._pass_on(await self._relayed())
-        self._send(AttemptEnded(attempt=self.begin.attempt))
+        self.tell(self.begin.owner, AttemptEnded())
         self.leave()
 
     async def _relayed(self) -> list[bytes]:
@@ -164,18 +163,18 @@ class Attempt(SupervisedActor[Inbox]):
 
     async def _answer_embedded(self) -> None:
         begin = self.begin
-        created, id = int(self.pool.wall()), f"chatcmpl-{begin.attempt}"
+        created, id = int(self.pool.wall()), f"chatcmpl-{self._cell.trace}"
         told: bytes | Iterator[bytes] | Fault
         told = embedded.chunks(begin.body, created, id, begin.include_usage) if begin.stream else embedded.completion(begin.body, created, id)
         if isinstance(told, Fault):
             raise Exit(self._failed(told))
         if isinstance(told, bytes):
-            self._send(AttemptAnswered(attempt=begin.attempt, content_type="application/json", body=told))
+            self.asked.answer(AttemptAnswered(content_type="application/json", body=told))
         else:
             for event in told:
                 await asyncio.sleep(0)
                 await self._pass_on([event])
-            self._send(AttemptEnded(attempt=begin.attempt))
+            self.tell(begin.owner, AttemptEnded())
         self.leave()
 
     # ---- towards the exchange
@@ -190,10 +189,12 @@ class Attempt(SupervisedActor[Inbox]):
         data = b"".join(events)
         self.chunks -= 1
         self.size -= len(data)
-        self._send(AttemptChunk(attempt=self.begin.attempt, data=data, count=len(events)))
-
-    def _send(self, message: Message) -> None:
-        self.tell(self.begin.owner, message)
+        if self.opened:
+            self.tell(self.begin.owner, AttemptChunk(data=data, count=len(events)))
+        else:
+            self.opened = True
+            self.report_end_to(self.begin.owner)
+            self.asked.answer(AttemptOpened(attempt=self.address, data=data, count=len(events)))
 
     def _fault(self, cls: FaultClass, message: str) -> Fault:
         return Fault(cls=cls, message=message, provider=self.pool.name, model=self.begin.model)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import assert_never
 
-from actors.router.decide import Plan, Rules, default_model, listed, plan
+from actors.router.decide import Plan, Rules, default_model, listed, plan, table_of
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.faults import Fault
 from messages.message import Message
@@ -33,7 +33,7 @@ class Router(SupervisedActor[Inbox]):
         self.providers = tuple(providers)
         self.rules = rules
         self.attempts = attempts
-        self.table: dict[str, ProviderAnnounced] = {}
+        self.table = table_of({})
 
     async def on_start(self) -> None:
         """Asks everybody to say again what they serve. Who is down himself will announce himself when he is back."""
@@ -58,14 +58,14 @@ class Router(SupervisedActor[Inbox]):
                 assert_never(message)
 
     def _note(self, announced: ProviderAnnounced) -> None:
-        known = {**self.table, announced.name: announced}
-        self.table = {name: known[name] for name in self.providers if name in known}
+        known = {**self.table.providers, announced.name: announced}
+        self.table = table_of({name: known[name] for name in self.providers if name in known})
 
     def _plan(self, message: PlanFor) -> Planned:
         decided = plan(message.model, message.needs, self.table, self.rules, fallback=message.fallback)
         if isinstance(decided, Plan):
             return Planned(candidates=decided.candidates, attempts=self.attempts, note=decided.note)
-        silent = [name for name in self.providers if name not in self.table]
+        silent = [name for name in self.providers if name not in self.table.providers]
         if silent and decided.cls in ("unknown_model", "no_provider"):  # perhaps it is theirs: not known is not the same as not there
             raise Refusal(Fault(cls="restarting", message=f"{', '.join(silent)} has yet to say what it serves", retry_after_ms=1000))
         raise Refusal(decided)

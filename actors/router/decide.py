@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from heapq import nlargest
+from typing import NamedTuple
 
 from messages.chat import Capability
 from messages.faults import Fault
@@ -44,25 +45,42 @@ class Plan:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A model at a provider."""
+class Match(NamedTuple):
+    """A model at a provider; `candidate` is how the exchange is told of it."""
 
     provider: ProviderAnnounced
     model: ServedModel
-
-    @property
-    def candidate(self) -> Candidate:
-        """As the exchange needs it."""
-        return Candidate(provider=self.provider.name, base_url=self.provider.base_url, model=self.model.name, upstream=self.model.upstream)
+    candidate: Candidate
 
     def can(self, needs: Sequence[Capability]) -> bool:
         """Whether nothing is known to be missing."""
         return self.model.capabilities is None or set(needs) <= set(self.model.capabilities)
 
 
-Table = Mapping[str, ProviderAnnounced]
-"""The providers by name, in the order in which they are tried."""
+class Table(NamedTuple):
+    """What everybody announced, by provider in the order in which they are tried, and by model name, so that no request searches."""
+
+    providers: Mapping[str, ProviderAnnounced]
+    configured: Mapping[str, Sequence[Match]]
+    listed: Mapping[str, Sequence[Match]]
+
+
+def table_of(providers: Mapping[str, ProviderAnnounced]) -> Table:
+    """The table of these announcements; their order is the order in which equal providers are tried."""
+    configured: dict[str, list[Match]] = {}
+    every: dict[str, list[Match]] = {}
+    for provider in providers.values():
+        if provider.provider_kind != "embedded":
+            for model in provider.models:
+                every.setdefault(model.name, []).append(match(provider, model))
+                if model.configured:
+                    configured.setdefault(model.name, []).append(match(provider, model))
+    return Table(providers, configured, every)
+
+
+def match(provider: ProviderAnnounced, model: ServedModel) -> Match:
+    """A model at a provider."""
+    return Match(provider, model, Candidate(provider=provider.name, base_url=provider.base_url, model=model.name, upstream=model.upstream))
 
 
 def plan(model: str, needs: Sequence[Capability], table: Table, rules: Rules, *, fallback: bool = True) -> Plan | Fault:
@@ -80,50 +98,40 @@ def plan(model: str, needs: Sequence[Capability], table: Table, rules: Rules, *,
     if fallback and rules.model_fallback:
         name = rules.aliases.get(model, model)
         names += rules.fallbacks.get(name, rules.fallbacks.get(model, rules.fallback_models))
-    every = [match for name in names for match in resolve(name, table, rules)]
-    ready = [match for match in every if match.provider.state == "ready"]
-    capable = [match for match in ready if match.can(needs)]
+    every = [found for name in names for found in resolve(name, table, rules)]
+    ready = [found for found in every if found.provider.state == "ready"]
+    capable = [found for found in ready if found.can(needs)]
     if not ready:
-        missing = "; ".join(f"{match.provider.name}: {match.provider.detail}" for match in every)
+        missing = "; ".join(f"{found.provider.name}: {found.provider.detail}" for found in every)
         return Fault(cls="no_provider", message=f"{model!r} is served by no provider that is set up ({missing})", param="model")
     if not capable:
         lacking = ", ".join(sorted(set(needs)))
         return Fault(cls="unsupported_capability", message=f"no provider of {model!r} has all that the request needs: {lacking}", param="model")
-    return Plan(tuple(dict.fromkeys(match.candidate for match in capable)), note)
+    return Plan(tuple(dict.fromkeys(found.candidate for found in capable)), note)
 
 
-def resolve(model: str, table: Table, rules: Rules) -> list[Match]:
+def resolve(model: str, table: Table, rules: Rules) -> Sequence[Match]:
     """All places where a model of exactly this name is served; see the module for the order of precedence."""
-    configured = _serving(model, table, configured=True)
+    configured = table.configured.get(model)
     if configured:
         return configured
     if model in rules.aliases:
         return resolve(rules.aliases[model], table, Rules())
     provider_name, slash, rest = model.partition("/")
-    provider = table.get(provider_name)
+    provider = table.providers.get(provider_name)
     if slash and provider is not None:
-        pinned = [Match(provider, served) for served in provider.models if served.name == rest]
+        pinned = [match(provider, served) for served in provider.models if served.name == rest]
         if pinned or (not provider.complete and rest):
-            return pinned or [Match(provider, ServedModel(name=rest, upstream=rest))]
-    return _serving(model, table, configured=False)
-
-
-def _serving(model: str, table: Table, *, configured: bool) -> list[Match]:
-    return [
-        Match(provider, served)
-        for provider in table.values()
-        if provider.provider_kind != "embedded"
-        for served in provider.models
-        if served.name == model and served.configured >= configured
-    ]
+            return pinned or [match(provider, ServedModel(name=rest, upstream=rest))]
+    return table.listed.get(model, ())
 
 
 def default_model(table: Table, rules: Rules) -> tuple[str, str] | None:
     """The model for a request that names none, and what to say when that is not the configured one. None: there is no model at all."""
     wished = rules.default_model
-    if wished is not None and any(match.provider.state == "ready" for match in resolve(wished, table, rules)):
+    if wished is not None and any(found.provider.state == "ready" for found in resolve(wished, table, rules)):
         return wished, ""
-    for provider in table.values():
+    for provider in table.providers.values():
         if provider.state == "ready" and provider.models:
             chosen = f"{provider.name}/{provider.models[0].name}"
             return chosen, "" if wished is None else f"default_model {wished} can't be served now, {chosen} answered instead"
@@ -133,15 +141,15 @@ def default_model(table: Table, rules: Rules) -> tuple[str, str] | None:
 def listed(table: Table, rules: Rules) -> tuple[ListedModel, ...]:
     """Every name that a request may carry and that is served now, sorted."""
     names = set(rules.aliases)
-    for provider in table.values():
+    for provider in table.providers.values():
         pin = provider.provider_kind == "embedded"
         names |= {f"{provider.name}/{served.name}" if pin else served.name for served in provider.models}
     models = []
     for name in sorted(names):
-        matches = [match for match in resolve(name, table, rules) if match.provider.state == "ready"]
+        matches = [found for found in resolve(name, table, rules) if found.provider.state == "ready"]
         if matches:
             first = matches[0].model
-            served_by = tuple(dict.fromkeys(match.provider.name for match in matches))
+            served_by = tuple(dict.fromkeys(found.provider.name for found in matches))
             models.append(ListedModel(name=name, served_by=served_by, capabilities=first.capabilities, context=first.context))
     return tuple(models)
 

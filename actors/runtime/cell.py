@@ -211,8 +211,10 @@ class Cell:
         """Ends the instance now; nothing of it is asked."""
         if self.state != "stopped":
             reason = ExitReason(how="killed", error="Killed", detail=detail)
+            done, self._on_started = self._on_started, None  # of this start: the root is started again before `_end` returns
             self._end(reason)
-            self._report_start(reason)
+            if done is not None:
+                self._in_parents_turn(partial(done, reason))
 
     def leave(self, reason: ExitReason, limit: float | None) -> None:
         """The instance ends by its own wish, when it has handled the message it is at; its `on_stop` may take `limit` seconds."""

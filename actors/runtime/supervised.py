@@ -41,6 +41,7 @@ I = TypeVar("I", bound=Message)  # noqa: E741
 R = TypeVar("R", bound=Message)
 
 
+NORMAL = ExitReason(how="normal")
 OWN_STOP_LIMIT = 5.0  # seconds for the `on_stop` of an actor that leaves by its own wish
 
 
@@ -239,7 +240,7 @@ class SupervisedActor(_Actor, Generic[I]):
 
     def leave(self, reason: ExitReason | None = None) -> None:
         """Ends after the message being handled."""
-        self._cell.leave(reason or ExitReason(how="normal"), OWN_STOP_LIMIT)
+        self._cell.leave(reason or NORMAL, OWN_STOP_LIMIT)
 
     def fail(self, fault: Fault) -> NoReturn:
         """Ends now with a failure that was to be expected: the fault is the exit reason, no traceback is kept."""

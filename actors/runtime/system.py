@@ -302,6 +302,8 @@ class ActorSystem:
             root.start(lambda failed: None if failed is None else self._retry_root(root, failed))
 
     def _retry_root(self, root: Cell, reason: ExitReason) -> None:
+        if root.state != "stopped":
+            return  # it was killed while it started, and is started again already
         root.restart_at = self.loop.time() + ROOT_RETRY
         self.loop.call_at(root.restart_at, self.root_ended, root, reason)
 

@@ -93,6 +93,7 @@ async def test_a_child_that_does_not_start_fails_the_ask_and_sends_down_with_the
             down = await port.receive(2.0)
             assert isinstance(down, Down)
             assert down.reason == ExitReason(how="start_failed", error="OSError", detail="no such device")
+        await quiet()
         assert children(tree) == []
 
 

@@ -67,6 +67,7 @@ async def test_a_transient_child_that_had_ended_normally_comes_back_with_its_gro
         await quiet()
         assert tree.cell("/t").state == "stopped"
         tree.system.tell("/a", Break())
+        await quiet()
         assert (await tree.total("/t")).incarnation == 2
 
 

@@ -242,7 +242,6 @@ async def test_a_supervisor_that_crashes_takes_its_subtree_along_and_what_waits_
             tree.system.tell("/s", Crash())
         else:
             tree.cell("/s").kill()
-            tree.root.instance.child_ended(tree.cell("/s"), 1, ExitReason(how="killed"))  # type: ignore[union-attr]
         with pytest.raises(AskFailed) as failed:
             await held
         assert isinstance(failed.value.outcome, Crashed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.router.decide import Plan, Rules, Table, default_model, listed, nearest, plan, resolve
+from actors.router.decide import Plan, Rules, Table, default_model, listed, nearest, plan, resolve, table_of
 from messages.faults import Fault
 from messages.provider import ProviderAnnounced, ProviderKind, ProviderState, ServedModel
 
@@ -21,8 +21,8 @@ def provider(
     return ProviderAnnounced(name=name, provider_kind=kind, base_url=base_url, state=state, models=models, complete=complete, detail="set KEY")
 
 
-def table(*providers: ProviderAnnounced) -> dict[str, ProviderAnnounced]:
-    return {one.name: one for one in providers}
+def table(*providers: ProviderAnnounced) -> Table:
+    return table_of({one.name: one for one in providers})
 
 
 EMBEDDED = provider("embedded", model("echo"), kind="embedded")
@@ -164,7 +164,7 @@ def test_a_plan_holds_only_able_providers_with_their_own_urls_and_none_twice(
         return
     assert decided.candidates and len(set(decided.candidates)) == len(decided.candidates)
     for candidate in decided.candidates:
-        home = known[candidate.provider]
+        home = known.providers[candidate.provider]
         assert home.state == "ready" and candidate.base_url == home.base_url
         own = [model for model in home.models if model.upstream == candidate.upstream]
         assert own or not home.complete

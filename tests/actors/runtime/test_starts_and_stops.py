@@ -111,7 +111,6 @@ async def test_an_on_start_that_will_not_be_cancelled_is_left_behind_and_comes_t
 
     async with growing(ChildSpec("a", Stubborn), intensity=Intensity(1, 60.0), on_exhausted="backoff", backoff=Backoff(first=50.0)) as tree:
         tree.cell("/a").kill()
-        tree.cell("/a").parent.instance.child_ended(tree.cell("/a"), 1, ExitReason(how="killed"))  # type: ignore[union-attr]
         await asyncio.sleep(START_LIMIT + 0.1)
         assert tree.cell("/a").last_exit == ExitReason(how="start_failed", error="StartTimeout", detail="on_start took longer than 10 s")
         await asyncio.sleep(11.0)  # the first one's on_start has come to its end: nobody may take it for a started actor

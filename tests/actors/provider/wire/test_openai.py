@@ -21,7 +21,7 @@ BODY = orjson.dumps({"model": "ours", "messages": [{"role": "user", "content": "
 
 def begin(*, rename: bool = False, stream: bool = False) -> BeginAttempt:
     return BeginAttempt(
-        attempt="1", owner="/x", provider="p", base_url="https://p.test/v1", model="theirs", rename=rename, stream=stream, include_usage=False, body=BODY,
+        owner="/x", provider="p", base_url="https://p.test/v1", model="theirs", rename=rename, stream=stream, include_usage=False, body=BODY,
     )  # fmt: skip
 
 
