@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 OLLAMA = ("127.0.0.1", 11434)
 OLLAMA_LIMIT = 0.3  # seconds: a local server that listens answers in one
 ASK_LIMIT = 5.0
+GC_THRESHOLDS = (20_000, 20, 50)  # a request makes hundreds of objects and no cycle: look for cycles less often
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,6 +105,9 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> int:
     for name, provider in daemon.settings.providers.items():
         log.info("provider", name=name, kind=provider.kind, base_url=provider.base_url, state=provider.state, missing=list(provider.missing_env))
     print(f"Undying {VERSION} listens on {daemon.url} (the live tree: {daemon.url}/)", flush=True)
+    gc.collect()
+    gc.freeze()  # what the start has made lives as long as the process: looking through it again and again finds nothing
+    gc.set_threshold(*GC_THRESHOLDS)
     await stop.wait()
     log.info("draining")
     await daemon.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import aiohttp
@@ -39,9 +40,7 @@ def application(upstream: str) -> web.Application:
 
 async def main() -> None:
     """Serves until it is ended; prints its URL first."""
-    import asyncio
-
-    runner = web.AppRunner(application(sys.argv[1]), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(application(sys.argv[1]), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(f"listens on http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
@@ -49,6 +48,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    import asyncio
-
     asyncio.run(main())

@@ -36,8 +36,8 @@ class Envelope:
     __slots__ = ("at", "deadline", "id", "kind", "payload", "priority", "reply_to", "sender", "size", "slot", "trace")
 
     def __init__(
-        self, id: int, kind: str, payload: bytes | Message, size: int, *,
-        at: float, sender: Address, trace: str = "", reply_to: Address | None = None, slot: int = 0,
+        self, id: int, kind: str, payload: bytes | Message, size: int, at: float, sender: Address,
+        trace: str = "", reply_to: Address | None = None, slot: int = 0,
         deadline: float | None = None, priority: Priority = "normal",
     ) -> None:  # fmt: skip
         self.id = id

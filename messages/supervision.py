@@ -3,6 +3,7 @@
     child ends --ExitReason--> its supervisor; every monitor gets Down
     anybody --Describe--> any actor --Described--> anybody
     anybody --RestartChild--> a supervisor --ChildRestarted--> anybody
+    anybody --WhichChildren--> a supervisor --ChildrenListed--> anybody
     injected: Crash, Delay, Drop, understood by every actor
 """
 
@@ -100,6 +101,16 @@ class RestartChild(Ask[ChildRestarted], kind="supervision.restart_child"):
     """Asks a supervisor to stop a child and start it afresh. Restarts by hand are free: they do not count towards the intensity."""
 
     id: str
+
+
+class ChildrenListed(Message, kind="supervision.children_listed"):
+    """The addresses of a supervisor's children, in start order."""
+
+    addresses: tuple[str, ...]
+
+
+class WhichChildren(Ask[ChildrenListed], kind="supervision.which_children"):
+    """Asks a supervisor for its children. Answered in its turn: whatever was sent to it before has been done."""
 
 
 class Decision(Message, kind="supervision.decision"):

@@ -156,7 +156,6 @@ class Exchange(SupervisedActor[Inbox]):
         self._done(fault.cls, fault.row.level)
 
     def _close(self, message: ChatAnswered | ChatClosed) -> None:
-        self.progress = ended(self.progress, "ok", self._ms())
         self.tell(self.client, message)
         self._done("ok", "info")
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from actors.gateway.answers import GATE
 from actors.gateway.listener import Gate
+from actors.runtime.system import Hop
 from messages.faults import Fault
 from messages.outcome import AskFailed, Refusal, as_fault
 from messages.provider import ReportProvider
@@ -59,7 +60,7 @@ async def providers(request: web.Request) -> web.Response:
 async def trace(request: web.Request) -> web.Response:
     """`GET /status/traces/{trace}`: the messages of one request, in order, with the ms since the first."""
     gate, wanted = request.app[GATE], request.match_info["trace"]
-    hops = [hop for hop in gate.system.hops if hop.trace == wanted]
+    hops = [Hop._make(hop) for hop in gate.system.hops if hop[0] == wanted]
     if not hops:
         raise Refusal(Fault(cls="not_found", message=f"no trace {wanted!r} is remembered; the last {gate.system.hops.maxlen} messages are"))
     shown = [{"ms": round((hop.at - hops[0].at) * 1000, 3), "kind": hop.kind, "from": hop.sender, "to": hop.address} for hop in hops]

@@ -248,7 +248,8 @@ class Cell:
         self._fail_begun(poison, reason)
         self._end_children()
         self._tell_watchers(reason)
-        self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
+        if self.system.listeners:
+            self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
         stopped, self._on_stopped = self._on_stopped, []
         for done in stopped:
             self._in_parents_turn(done)
@@ -320,17 +321,19 @@ class Cell:
 
     def deliver(self, envelope: Envelope) -> Outcome | None:
         """Puts it into the mailbox, unless nobody will ever read it there. Status is told at once, by the cell, whatever the actor is at."""
-        if envelope.kind == Describe.kind:
-            self.system.loop.call_soon(self._describe, envelope)
-            return None
-        if self.accepts and envelope.kind not in self.accepts and envelope.kind not in KERNEL_KINDS:
-            return Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
-        if (absence := self._absence()) is not None:
+        if envelope.kind not in self.accepts:
+            if envelope.kind == Describe.kind:
+                self.system.loop.call_soon(self._describe, envelope)
+                return None
+            if self.accepts and envelope.kind not in KERNEL_KINDS:
+                return Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
+        if self.state != "running" and (absence := self._absence()) is not None:
             return absence
         if not self.mailbox.put(envelope):
             return Full(address=self.address, depth=self.mailbox.depth, size=self.mailbox.size)
-        if self.state == "running":
-            self.wake()
+        if self.state == "running" and not self._scheduled:
+            self._scheduled = True
+            self.system.schedule(self)
         return None
 
     def _absence(self) -> Outcome | None:
@@ -458,8 +461,8 @@ class Cell:
     def hand_on(self, envelope: Envelope, address: str) -> Outcome | None:
         """Sends it on unread: the asker stays, the sender is now this actor. If that fails, the asker is told."""
         onward = Envelope(
-            self.system.unique(), envelope.kind, envelope.payload, envelope.size, at=self.system.now(), sender=self.address,
-            trace=envelope.trace, reply_to=envelope.reply_to, slot=envelope.slot, deadline=envelope.deadline,
+            self.system.unique(), envelope.kind, envelope.payload, envelope.size, self.system.now(), self.address,
+            envelope.trace, envelope.reply_to, envelope.slot, envelope.deadline,
         )  # fmt: skip
         outcome = self.system.deliver(address, onward)
         if outcome is not None and onward.slot:

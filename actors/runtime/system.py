@@ -112,13 +112,14 @@ class ActorSystem:
 
     def __init__(self, *, wire: Wire = "always", chance: Callable[[], float] = random.random) -> None:
         self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time  # the loop's clock in seconds; virtual in tests
         self.wire = wire
         self.chance = chance
         self.directory: dict[str, Resident] = {}
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS)
         self.dead_letter_count = 0
         self.late_replies = 0
-        self.hops: deque[Hop] = deque(maxlen=HOPS)
+        self.hops: deque[tuple[str, float, str, str, str]] = deque(maxlen=HOPS)  # each the fields of a Hop, made when somebody looks
         self.listeners: list[Callable[[Decision], None]] = []
         self.ending: set[asyncio.Task[None]] = set()
         self.began = self.loop.time()
@@ -133,10 +134,6 @@ class ActorSystem:
 
     # ---- sending
 
-    def now(self) -> float:
-        """The loop's clock in seconds; virtual in tests."""
-        return self.loop.time()
-
     def unique(self) -> int:
         """A number that was not given out before in this process."""
         return next(self._ids)
@@ -147,10 +144,9 @@ class ActorSystem:
         """The message in its envelope, packed unless `wire` is edge."""
         payload: bytes | Message = pack(message) if self.wire == "always" else message
         size = len(payload) if isinstance(payload, bytes) else 256
-        return Envelope(
-            next(self._ids), message.kind, payload, size, at=self.loop.time(), sender=sender,
-            trace=TRACE.get() if trace is None else trace, reply_to=sender if slot else None, slot=slot, deadline=deadline,
-        )  # fmt: skip
+        if trace is None:
+            trace = TRACE.get()
+        return Envelope(next(self._ids), message.kind, payload, size, self.now(), sender, trace, sender if slot else None, slot, deadline)
 
     def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
         """Puts the envelope into the mailbox at that address; what comes back is why that failed."""
@@ -159,7 +155,7 @@ class ActorSystem:
         if outcome is not None:
             self.bury(address, envelope, describe(outcome))
         elif envelope.trace:
-            self.hops.append(Hop(envelope.trace, envelope.at, envelope.kind, envelope.sender, address))
+            self.hops.append((envelope.trace, envelope.at, envelope.kind, envelope.sender, address))
         return outcome
 
     def tell(
@@ -248,7 +244,7 @@ class ActorSystem:
             self.late_replies += 1
             return
         if envelope.trace:
-            self.hops.append(Hop(envelope.trace, self.loop.time(), answer.kind, sender, envelope.reply_to or OUTSIDE))
+            self.hops.append((envelope.trace, self.now(), answer.kind, sender, envelope.reply_to or OUTSIDE))
         self.settle(envelope.slot, answer)
 
     def _expire(self, id: int) -> None:

@@ -7,8 +7,11 @@ from functools import partial
 
 import pytest
 
+from actors.runtime.system import Hop
+
 from actors.runtime.port import Port
 from actors.runtime.supervised import Later, SupervisedActor
+from actors.runtime.system import Hop
 from messages.outcome import AskFailed, Crashed, NoSuchAddress, Refused
 from messages.supervision import Crash, Down, ExitReason, RestartChild
 from supervisors.spec import ChildSpec
@@ -103,12 +106,15 @@ async def test_children_inherit_the_trace_of_the_message_that_started_them() -> 
             self.tell("/w", Add(n=1))
 
         def receive(self, message: Add) -> None:
-            self.after(1.0, lambda: self.tell("/w", Add(n=2)))
+            self.after(1.0, self.say_more)
+
+        def say_more(self) -> None:
+            self.tell("/w", Add(n=2))
 
     async with growing(ChildSpec("w", Worker), ChildSpec("d", partial(DynamicSupervisor, Speaker, Add))) as tree:
         tree.system.tell("/d", Add(n=0), trace="t5")
         await asyncio.sleep(2.0)
-        assert [(hop.trace, hop.address) for hop in tree.system.hops] == [("t5", "/d"), ("t5", "/w"), ("t5", "/w")]
+        assert [(hop.trace, hop.address) for hop in map(Hop._make, tree.system.hops)] == [("t5", "/d"), ("t5", "/w"), ("t5", "/w")]
 
 
 async def test_children_stop_all_at_once_and_within_their_limit() -> None:

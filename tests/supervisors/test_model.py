@@ -50,7 +50,9 @@ class Branch:
     children: tuple[Leaf | Branch, ...]
 
 
-leaves = st.builds(Leaf, st.sampled_from(("permanent", "permanent", "transient", "temporary")), st.sampled_from(("quick", "slow to start", "slow to stop", "moody")))
+leaves = st.builds(
+    Leaf, st.sampled_from(("permanent", "permanent", "transient", "temporary")), st.sampled_from(("quick", "slow to start", "slow to stop", "moody")),
+)  # fmt: skip
 
 
 def branches(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Branch]:
@@ -115,14 +117,15 @@ class ATreeUnderFire(RuleBasedStateMachine):
         self.shape[address] = node
         if isinstance(node, Leaf):
             return partial(Living, self.seen, node.nature)
-        specs = [
-            ChildSpec(str(n), self.factory(f"{address.rstrip('/')}/{n}", child), **({"restart": child.restart} if isinstance(child, Leaf) else {"shutdown": None}))
-            for n, child in enumerate(node.children)
-        ]  # fmt: skip
+        specs = [self.spec(address, str(n), child) for n, child in enumerate(node.children)]
         return partial(
             Supervisor, *specs, strategy=node.strategy, intensity=Intensity(node.restarts), on_exhausted=node.on_exhausted,
             backoff=Backoff(first=0.1, cap=4.0),
         )  # fmt: skip
+
+    def spec(self, parent: str, id: str, node: Leaf | Branch) -> ChildSpec:
+        start = self.factory(f"{parent.rstrip('/')}/{id}", node)
+        return ChildSpec(id, start, restart=node.restart) if isinstance(node, Leaf) else ChildSpec(id, start, shutdown=None)
 
     def pick(self, data: st.DataObject, kind: type[Leaf] | type[Branch] | None = None) -> str:
         return data.draw(st.sampled_from([address for address, node in self.shape.items() if kind is None or isinstance(node, kind)]))

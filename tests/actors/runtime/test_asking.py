@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from actors.runtime.supervised import SupervisedActor
-from actors.runtime.system import ASK_TIMEOUT, OUTSIDE, ActorSystem, Wire
+from actors.runtime.system import ASK_TIMEOUT, OUTSIDE, ActorSystem, Hop, Wire
 from messages.envelope import Envelope
 from messages.faults import Fault
 from messages.message import Message, pack
@@ -226,7 +226,7 @@ async def test_the_trace_of_a_message_is_inherited_by_everything_it_causes() -> 
 
     async with growing(ChildSpec("a", Relay), ChildSpec("b", Worker)) as tree:
         await tree.system.ask("/a", Echo(text=""), trace="t1")
-        assert [(hop.trace, hop.kind, hop.sender, hop.address) for hop in tree.system.hops] == [
+        assert [(hop.trace, hop.kind, hop.sender, hop.address) for hop in map(Hop._make, tree.system.hops)] == [
             ("t1", "test.echo", "", "/a"), ("t1", "test.total", "/a", "/b"), ("t1", "test.totalled", "/b", "/a"), ("t1", "test.heard", "/a", ""),
         ]  # fmt: skip
 

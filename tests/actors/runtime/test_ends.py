@@ -17,7 +17,7 @@ from messages.supervision import Crash, ExitReason
 from supervisors.spec import ChildSpec
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Worker, crashed, growing, quiet
-from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Fail, Go, Heard, Hold, Quit, Total, Totalled
+from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Fail, Go, Heard, Hold, Total, Totalled
 
 pytestmark = pytest.mark.looptime
 

@@ -176,7 +176,7 @@ async def test_an_actor_can_have_its_end_reported_to_another() -> None:
 
 async def test_whoever_has_a_temporary_actor_started_gets_its_down_also_when_it_never_started() -> None:
     class Unlucky(Worker):
-        async def on_start(self) -> None:  # type: ignore[override]
+        async def on_start(self) -> None:
             raise OSError("no such device")
 
     async with growing(

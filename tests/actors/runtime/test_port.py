@@ -8,7 +8,7 @@ import pytest
 
 from actors.runtime.port import LIMIT, Port
 from actors.runtime.supervised import SupervisedActor
-from actors.runtime.system import OUTSIDE, Wire
+from actors.runtime.system import OUTSIDE, Hop, Wire
 from messages.envelope import Envelope
 from messages.outcome import Full, NoSuchAddress, Refused
 from supervisors.spec import ChildSpec
@@ -30,7 +30,7 @@ async def test_what_is_told_to_a_port_comes_out_in_order(wire: Wire) -> None:
     async with growing(ChildSpec("a", Parrot), wire=wire) as tree, Port(tree.system, trace="t9") as port:
         assert port.tell("/a", Add(n=3)) is None
         assert [await port.receive() for _ in range(3)] == [Heard(text=str(n)) for n in range(3)]
-        assert {hop.trace for hop in tree.system.hops} == {"t9"}
+        assert {hop.trace for hop in map(Hop._make, tree.system.hops)} == {"t9"}
 
 
 async def test_whoever_waits_at_a_port_is_woken_by_what_comes_later() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -66,7 +67,7 @@ async def test_an_on_start_that_raises_fails_the_start_and_says_who_and_why() ->
 
 async def test_an_async_on_start_that_raises_fails_the_start_as_well() -> None:
     class Unlucky(Worker):
-        async def on_start(self) -> None:  # type: ignore[override]
+        async def on_start(self) -> None:
             await asyncio.sleep(1.0)
             raise OSError("no such device")
 
@@ -120,7 +121,7 @@ async def test_an_on_start_that_will_not_be_cancelled_is_left_behind_and_comes_t
 
 async def test_an_on_start_whose_awaitable_was_cancelled_has_failed_and_does_not_hang() -> None:
     class Unlucky(Worker):
-        async def on_start(self) -> None:  # type: ignore[override]
+        async def on_start(self) -> None:
             gone = asyncio.get_running_loop().create_future()
             gone.cancel()
             await gone
@@ -138,7 +139,7 @@ async def test_a_supervisor_has_as_long_to_start_as_its_children_together() -> N
 
 async def test_a_task_of_the_actors_that_crashes_before_on_start_is_done_fails_the_start() -> None:
     class Hasty(Worker):
-        async def on_start(self) -> None:  # type: ignore[override]
+        async def on_start(self) -> None:
             self.spawn(self.work())
             await asyncio.sleep(5.0)
 
@@ -199,12 +200,10 @@ async def test_an_on_stop_that_takes_longer_than_its_limit_is_killed() -> None:
 
 async def test_an_on_stop_that_will_not_be_cancelled_holds_up_nobody() -> None:
     class Stubborn(Worker):
-        async def on_stop(self) -> None:  # type: ignore[override]
+        async def on_stop(self) -> None:
             for _ in range(5):
-                try:
+                with suppress(asyncio.CancelledError):
                     await asyncio.sleep(10.0)
-                except asyncio.CancelledError:
-                    pass
 
     async with growing(ChildSpec("a", Stubborn, shutdown=3.0)) as tree:
         await tree.system.stop_root()
@@ -235,7 +234,7 @@ async def test_an_on_stop_that_raises_is_the_actors_own_crash_and_nobody_elses(l
             raise OSError("already gone")
 
     class UnluckyLater(Worker):
-        async def on_stop(self) -> None:  # type: ignore[override]
+        async def on_stop(self) -> None:
             raise OSError("already gone")
 
     async with growing(ChildSpec("a", Worker), ChildSpec("b", UnluckyLater if later else Unlucky), ChildSpec("c", Worker)) as tree:
