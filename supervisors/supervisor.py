@@ -25,12 +25,12 @@ from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Crashed
-from messages.supervision import ChildRestarted, Decision, ExitReason, RestartChild
+from messages.supervision import ChildRestarted, ChildrenListed, Decision, ExitReason, RestartChild, WhichChildren
 from supervisors.restart import Backoff, add_restart, affected, verdict
 from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checked
 
 
-class Supervisor(SupervisedActor[RestartChild]):
+class Supervisor(SupervisedActor[RestartChild | WhichChildren]):
     """A fixed list of children under one strategy; subclassed only to give it a name."""
 
     start_limit: ClassVar[float | None] = None  # each child has its own
@@ -228,8 +228,10 @@ class Supervisor(SupervisedActor[RestartChild]):
 
     # ---- messages
 
-    def receive(self, message: RestartChild) -> Message | Later | None:
-        """Restarts a child by hand: free of charge, and the answer says when it runs."""
+    def receive(self, message: RestartChild | WhichChildren) -> Message | Later | None:
+        """Restarts a child by hand, free of charge, and answers when it runs; or tells which children there are."""
+        if isinstance(message, WhichChildren):
+            return children_of(self._cell)
         later = self.later()
         self._by_hand(message.id, later)
         return later
@@ -259,7 +261,7 @@ class Supervisor(SupervisedActor[RestartChild]):
         )
 
 
-class DynamicSupervisor(SupervisedActor[RestartChild]):
+class DynamicSupervisor(SupervisedActor[WhichChildren]):
     """Any number of temporary children of one make: a message of a starting kind starts one, which then handles it.
 
     The message is handed on unread. Whoever sent it gets Down when the child ends, also when it never started; the child's answer
@@ -274,11 +276,14 @@ class DynamicSupervisor(SupervisedActor[RestartChild]):
         self.make = start
         self.starters = frozenset(kind.kind for kind in starters)
         self.shutdown = shutdown
-        self.understands = self.starters  # type: ignore[misc]
+        self.understands = self.starters | type(self).understands  # type: ignore[misc]
 
     def handle(self, envelope: Envelope) -> None:
-        """Starts a child for the envelope."""
-        id = str(self.system.unique())
+        """Starts a child for a starting envelope; the child's id is the envelope's, so that whoever sent it knows the address."""
+        if envelope.kind not in self.starters:
+            super().handle(envelope)
+            return
+        id = str(envelope.id)
         cell = Cell(self.system, child_address(self.address, id), self.make, self._cell, restart_type="temporary")
         cell.trace = envelope.trace
         self._cell.children[id] = cell
@@ -295,7 +300,12 @@ class DynamicSupervisor(SupervisedActor[RestartChild]):
     def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
         """Forgets the child; what it had not begun is refused with how it ended."""
         self._cell.children.pop(cell.address.rpartition("/")[2], None)
-        cell.dispose(Crashed(address=cell.address, incarnation=incarnation, error=reason.error or reason.how, detail=reason.detail))
+        nothing_waits = not cell.mailbox.ready(normal=True)
+        cell.dispose(None if nothing_waits else Crashed(address=cell.address, incarnation=incarnation, error=reason.error or reason.how, detail=reason.detail))
+
+    def receive(self, message: WhichChildren) -> ChildrenListed:
+        """Tells which children live."""
+        return children_of(self._cell)
 
     async def on_stop(self) -> None:
         """Stops all children at once: their order means nothing."""
@@ -306,6 +316,11 @@ class DynamicSupervisor(SupervisedActor[RestartChild]):
             waits.append(stopped)
         if waits:
             await asyncio.wait(waits)
+
+
+def children_of(cell: Cell) -> ChildrenListed:
+    """The answer to `WhichChildren`."""
+    return ChildrenListed(addresses=tuple(child.address for child in cell.children.values()))
 
 
 def child_address(parent: str, id: str) -> Address:

@@ -28,7 +28,7 @@ from messages.faults import LEVELS, Fault
 from messages.message import Message
 from messages.outcome import Refusal
 from messages.provider import Announce, BeginAttempt, ProviderAnnounced, ProviderReported, ProviderStatus, ReportProvider, ServedModel
-from messages.supervision import Describe, Down
+from messages.supervision import Down, WhichChildren
 
 Inbox = BeginAttempt | Announce | ReportProvider
 
@@ -54,7 +54,7 @@ class Account(SupervisedActor[Inbox]):
         self.pool = pool
         self.settings = pool.settings
         self.attempts = f"/providers/{pool.name}/attempts"
-        self.in_flight = 0
+        self.permits: set[str] = set()  # the addresses of the attempts under way
         self.line: deque[Waiting] = deque()
         self.calls = 0
         self.failures: Counter[str] = Counter()
@@ -72,10 +72,10 @@ class Account(SupervisedActor[Inbox]):
 
     async def on_start(self) -> None:
         """Counts the attempts of an earlier instance that live on, then admits."""
-        living = await self.ask(self.attempts, Describe(depth=1))
-        for attempt in living.status.children:
-            self.in_flight += 1
-            self.monitor(attempt.address)
+        living = await self.ask(self.attempts, WhichChildren())
+        self.permits |= set(living.addresses)
+        for attempt in living.addresses:
+            self.monitor(attempt)
         if self.incarnation > 1:  # at its first start nobody routes yet; the router will ask
             self._announce()
         if self.models is None and self.settings.state == "ready":
@@ -101,8 +101,7 @@ class Account(SupervisedActor[Inbox]):
             raise Refusal(Fault(cls="internal", message=told))
         if self.settings.state == "unconfigured":
             raise Refusal(Fault(cls="no_provider", provider=self.pool.name, message=f"{self.pool.name} is not set up: {self._detail()}"))
-        if self.in_flight < self.settings.max_concurrency:
-            self.in_flight += 1
+        if len(self.permits) < self.settings.max_concurrency:
             return self._admit(self.later())
         if len(self.line) >= LINE:
             raise Refusal(self._busy(f"{LINE} requests are in line for {self.pool.name} already"))
@@ -114,28 +113,28 @@ class Account(SupervisedActor[Inbox]):
 
     def _admit(self, later: Later) -> Later:
         self.calls += 1
-        if later.forward(self.attempts) is not None:
-            self.in_flight -= 1
+        id = self.system.unique()
+        if later.forward(self.attempts, id) is None:
+            self.permits.add(f"{self.attempts}/{id}")
         return later
 
     def _give_up(self, waiting: Waiting) -> None:
         if waiting in self.line:
             self.line.remove(waiting)
-            waiting.later.refuse(self._busy(f"no call to {self.pool.name} ended within {LINE_LIMIT:g} s, {self.in_flight} are under way"))
+            waiting.later.refuse(self._busy(f"no call to {self.pool.name} ended within {LINE_LIMIT:g} s, {len(self.permits)} are under way"))
 
     def _busy(self, message: str) -> Fault:
         return Fault(cls="busy", provider=self.pool.name, message=message, retry_after_ms=1000)
 
     def down(self, down: Down) -> None:
         """An attempt has ended: its permit goes to the first in line, its fault into the counters."""
-        self.in_flight -= 1
+        self.permits.discard(down.address)
         fault = down.reason.fault
         if fault is not None and fault.cls != "cancelled":
             self.failures[fault.cls] += 1
             self.last_fault, self.last_fault_at = fault, self.now
             self.log.log(LEVELS[fault.row.level], "attempt failed", fault=fault.cls, status=fault.status, model=fault.model, detail=fault.message[:200])
-        if self.line and self.in_flight < self.settings.max_concurrency:
-            self.in_flight += 1
+        if self.line and len(self.permits) < self.settings.max_concurrency:
             self._admit(self.line.popleft().later)
 
     # ---- models
@@ -191,7 +190,7 @@ class Account(SupervisedActor[Inbox]):
         last = self.last_fault
         return ProviderStatus(
             name=self.pool.name, provider_kind=self.settings.kind, base_url=self.settings.base_url, state=self.settings.state,
-            detail=self._detail(), models=tuple(model.name for model in self.models or ()), in_flight=self.in_flight, waiting=len(self.line),
+            detail=self._detail(), models=tuple(model.name for model in self.models or ()), in_flight=len(self.permits), waiting=len(self.line),
             max_concurrency=self.settings.max_concurrency, calls=self.calls, failures=dict(self.failures),
             last_fault="" if last is None else f"{last.cls}: {last.message[:200]}",
             last_fault_ms_ago=None if last is None else int((self.now - self.last_fault_at) * 1000),

@@ -105,7 +105,7 @@ class Cell:
         self.restart_at: float | None = None  # set while the supervisor waits before it starts this again
         self.restarts = 0
         self.handled = 0
-        self.busy_ns = 0
+        self.busy = 0.0  # seconds
         self.started_at = 0.0
         self.last_exit: ExitReason | None = None
         self.last_exit_at = 0.0
@@ -369,10 +369,12 @@ class Cell:
             self._scheduled = True
             self.system.schedule(self)
 
-    def turn(self) -> None:
-        """The actor loop: one turn of at most BATCH messages. Whatever an actor's code raises ends here, and ends the actor."""
+    def turn(self, began: float) -> float:
+        """The actor loop: one turn of at most BATCH messages. Whatever an actor's code raises ends here, and ends the actor.
+
+        `began` is the time now and the answer the time when the turn is over, in seconds of real time.
+        """
         self._scheduled = False
-        began = time.perf_counter_ns()
         try:
             for _ in range(BATCH):
                 if self.state == "running":
@@ -393,8 +395,10 @@ class Cell:
                     self._stop(limit, reason)
         except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
             self._end(crash_reason(error))
-        self.busy_ns += time.perf_counter_ns() - began
         self.wake()
+        over = time.perf_counter()
+        self.busy += over - began
+        return over
 
     def _begin(self, envelope: Envelope) -> None:
         system = self.system
@@ -458,10 +462,10 @@ class Cell:
                 raise TypeError(f"{type(self.instance).__name__} was asked {envelope.kind} and answered nothing: return the answer, or self.later()")
             self.system.answer(envelope, answer, self.address)
 
-    def hand_on(self, envelope: Envelope, address: str) -> Outcome | None:
-        """Sends it on unread: the asker stays, the sender is now this actor. If that fails, the asker is told."""
+    def hand_on(self, envelope: Envelope, address: str, id: int | None = None) -> Outcome | None:
+        """Sends it on unread: the asker stays, the sender is now this actor. If that fails, the asker is told. `id` is the new envelope's."""
         onward = Envelope(
-            self.system.unique(), envelope.kind, envelope.payload, envelope.size, self.system.now(), self.address,
+            self.system.unique() if id is None else id, envelope.kind, envelope.payload, envelope.size, self.system.now(), self.address,
             envelope.trace, envelope.reply_to, envelope.slot, envelope.deadline,
         )  # fmt: skip
         outcome = self.system.deliver(address, onward)
@@ -548,7 +552,7 @@ class Cell:
             incarnation=self.incarnation, restarts=self.restarts, restart_type=self.restart_type,
             strategy=self.instance.strategy_name if self.instance is not None else "",
             depth=self.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=self.mailbox.high_water,
-            handled=self.handled, busy_ms=self.busy_ns // 1_000_000, uptime_ms=int((now - self.started_at) * 1000) if self.instance is not None else 0,
+            handled=self.handled, busy_ms=int(self.busy * 1000), uptime_ms=int((now - self.started_at) * 1000) if self.instance is not None else 0,
             last_exit=self.last_exit, last_exit_ms_ago=None if self.last_exit is None else int((now - self.last_exit_at) * 1000),
             next_restart_ms=None if self.restart_at is None else max(0, int((self.restart_at - now) * 1000)),
             understands=tuple(sorted(self.accepts)),

@@ -65,9 +65,12 @@ class Later:
         if self._take():
             self._cell.respond(self._envelope, Refusal(fault))
 
-    def forward(self, address: str) -> Outcome | None:
-        """Hands the ask on: whoever lives there answers. See `SupervisedActor.forward`."""
-        return self._cell.hand_on(self._envelope, address) if self._take() else None
+    def forward(self, address: str, id: int | None = None) -> Outcome | None:
+        """Hands the ask on: whoever lives there answers. See `SupervisedActor.forward`.
+
+        `id`, from `system.unique()`, names the child when a dynamic supervisor lives there: it will live at `address/id`.
+        """
+        return self._cell.hand_on(self._envelope, address, id) if self._take() else None
 
     def _take(self) -> bool:
         return self._cell.incarnation == self._incarnation and self._cell.pending.pop(self._envelope.id, None) is not None

@@ -262,12 +262,11 @@ class ActorSystem:
 
     def _turns(self) -> None:
         """Turns for 2 ms, those that follow from the first ones included; then sockets and tasks get theirs."""
-        until = time.perf_counter() + TURNS_FOR
+        now = time.perf_counter()
+        until = now + TURNS_FOR
         try:
-            while self._ready:
-                self._ready.popleft().turn()
-                if time.perf_counter() > until:
-                    break
+            while self._ready and now < until:
+                now = self._ready.popleft().turn(now)
         finally:
             self._turning = bool(self._ready)
             if self._turning:

@@ -7,13 +7,11 @@ from functools import partial
 
 import pytest
 
-from actors.runtime.system import Hop
-
 from actors.runtime.port import Port
 from actors.runtime.supervised import Later, SupervisedActor
 from actors.runtime.system import Hop
 from messages.outcome import AskFailed, Crashed, NoSuchAddress, Refused
-from messages.supervision import Crash, Down, ExitReason, RestartChild
+from messages.supervision import Crash, Down, ExitReason, RestartChild, WhichChildren
 from supervisors.spec import ChildSpec
 from supervisors.supervisor import DynamicSupervisor
 from tests.actors.runtime.trees import Tree, Worker, crashed, growing, quiet
@@ -44,7 +42,7 @@ async def test_a_kind_that_starts_nobody_is_refused_and_so_is_a_restart_by_hand(
         assert isinstance(tree.system.tell("/d", Add(n=1)), Refused)
         outcome = await tree.failure("/d", RestartChild(id="1"))
         assert isinstance(outcome, Refused)
-        assert outcome.fault.names == ("test.break", "test.break_asked", "test.hold", "test.total")
+        assert outcome.fault.names == ("supervision.which_children", "test.break", "test.break_asked", "test.hold", "test.total")
 
 
 @pytest.mark.parametrize("end", [Quit(), Break()])
@@ -181,3 +179,12 @@ async def test_a_thousand_children_come_and_go() -> None:
         await quiet()
         assert children(tree) == []
         assert set(tree.system.directory) == {"/", "/d"}
+
+
+async def test_which_children_is_answered_behind_what_was_sent_before_and_a_child_is_named_by_its_envelope() -> None:
+    async with growing(COUNTERS) as tree:
+        first = tree.system.ask("/d", Total())
+        told = await tree.system.ask("/d", WhichChildren())
+        assert (await first).n == 0
+        assert told.addresses == tuple(children(tree))
+        assert (await tree.system.ask("/", WhichChildren())).addresses == ("/d", "/w")
