@@ -26,7 +26,7 @@ async def in_flight(daemon: Daemon) -> int:
 
 async def test_an_account_that_crashes_counts_the_calls_that_live_on_and_admits_no_more_than_it_may(tmp_path: Path) -> None:
     async with FakeProvider() as fake, Daemon(settings(fake.base_url, tmp_path, 3)) as daemon, aiohttp.ClientSession() as client:
-        fake.always("hang")
+        fake.script("hang", "hang", "hang")
 
         async def one() -> int:
             async with client.post(f"{daemon.url}/v1/chat/completions", json=CHAT) as answer:
