@@ -25,7 +25,7 @@ from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Crashed
-from messages.supervision import ChildRestarted, ChildrenListed, Decision, ExitReason, RestartChild, WhichChildren
+from messages.supervision import ChildrenListed, ChildRestarted, Decision, ExitReason, RestartChild, WhichChildren
 from supervisors.restart import Backoff, add_restart, affected, verdict
 from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checked
 
@@ -143,7 +143,8 @@ class Supervisor(SupervisedActor[RestartChild | WhichChildren]):
     def brings_back(self, cell: Cell) -> bool:
         """Whether a child that is down is about to be started again."""
         id = cell.address.rpartition("/")[2]
-        return self._cell.children.get(id) is cell and id not in self._stopped and self.specs[id].restart != "temporary"
+        spec = self.specs.get(id)  # none when an earlier incarnation had other children
+        return spec is not None and spec.restart != "temporary" and self._cell.children.get(id) is cell and id not in self._stopped
 
     def _restart(self, id: str, cell: Cell, incarnation: int) -> None:
         """Starts a child again: at once, or later when this is too often, or not at all when that escalates."""

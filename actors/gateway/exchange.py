@@ -116,7 +116,7 @@ class Exchange(SupervisedActor[Inbox]):
                 if _passing(answer) and not isinstance(answer.outcome, Crashed):
                     self._go_on(unreached(self.progress, fault))
                 else:
-                    self._failed(fault)
+                    self._failed(called(self.progress, fault), fault)
             case _:
                 assert_never(answer)
 
@@ -126,11 +126,12 @@ class Exchange(SupervisedActor[Inbox]):
             self._done("cancelled", "info")
         elif down.address == self.attempt:
             lost = Fault(cls="internal", message="the part of the gateway that made the upstream call was ended")
-            self._failed(down.reason.fault or lost)
+            self._failed(self.progress, down.reason.fault or lost)
 
-    def _failed(self, fault: Fault) -> None:
-        self.progress = ended(called(self.progress, fault), fault.cls, self._ms())
-        self._go_on(next_step(self.progress, fault))
+    def _failed(self, progress: Progress, fault: Fault) -> None:
+        provider = self.progress.candidate.provider
+        self.log.log(LEVELS[fault.row.level], "attempt failed", provider=provider, fault=fault.cls, status=fault.status, detail=fault.message[:200])
+        self._go_on(next_step(ended(progress, fault.cls, int((self.now - self.asked_at) * 1000)), fault))
 
     def _go_on(self, step: Try | GiveUp) -> None:
         self.progress = step.progress
@@ -160,9 +161,9 @@ class Exchange(SupervisedActor[Inbox]):
         self._done("ok", "info")
 
     def _done(self, outcome: str, level: LogLevel) -> None:
-        last = self.progress.trail[-1] if self.progress.trail else None
+        asked = self.progress.candidate if self.progress.candidates else None
         self.log.log(
-            LEVELS[level], "chat", outcome=outcome, provider=last.provider if last else "", model=last.model if last else self.request.head.model,
+            LEVELS[level], "chat", outcome=outcome, provider=asked.provider if asked else "", model=asked.model if asked else self.request.head.model,
             attempts=self.progress.calls, stream=self.request.head.stream, ms=int((self.now - self.began_at) * 1000),
         )  # fmt: skip
         self.leave()
@@ -170,9 +171,6 @@ class Exchange(SupervisedActor[Inbox]):
     def _served(self) -> Served:
         candidate = self.progress.candidate
         return Served(provider=candidate.provider, model=candidate.model, attempts=self.progress.calls, note=self.note)
-
-    def _ms(self) -> int:
-        return int((self.now - self.asked_at) * 1000)
 
 
 def _passing(failure: AskFailed) -> bool:

@@ -19,12 +19,13 @@ from typing import NamedTuple, assert_never
 
 import aiohttp
 
+from actors.provider.attempt import told_of
 from actors.provider.classify import classify
 from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.config import ModelSettings
-from messages.faults import LEVELS, Fault
+from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Refusal
 from messages.provider import Announce, BeginAttempt, ProviderAnnounced, ProviderReported, ProviderStatus, ReportProvider, ServedModel
@@ -133,7 +134,6 @@ class Account(SupervisedActor[Inbox]):
         if fault is not None and fault.cls != "cancelled":
             self.failures[fault.cls] += 1
             self.last_fault, self.last_fault_at = fault, self.now
-            self.log.log(LEVELS[fault.row.level], "attempt failed", fault=fault.cls, status=fault.status, model=fault.model, detail=fault.message[:200])
         if self.line and len(self.permits) < self.settings.max_concurrency:
             self._admit(self.line.popleft().later)
 
@@ -156,7 +156,7 @@ class Account(SupervisedActor[Inbox]):
                 body = await read_whole(response, MAX_LIST) or b""
                 told = openai.read_models(body) if response.status == 200 else classify(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:
-            told = Fault(cls="connection", message=f"{type(error).__name__}: {error}")
+            told = Fault(cls="connection", message=told_of(error, self.pool.name))
         except TimeoutError:
             told = Fault(cls="timeout", message=f"no list of models within {LIST_LIMIT:g} s")
         if isinstance(told, Fault):

@@ -157,7 +157,7 @@ class Attempt(SupervisedActor[Inbox]):
         except TimeoutError as error:
             raise Exit(self._failed(self._fault("timeout", "the provider was silent for longer than its limits allow"))) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise Exit(self._failed(self._fault("connection", f"{type(error).__name__}: {error}"[:300]))) from error
+            raise Exit(self._failed(self._fault("connection", told_of(error, self.pool.name)))) from error
 
     # ---- the embedded one
 
@@ -206,3 +206,22 @@ class Attempt(SupervisedActor[Inbox]):
 
 def _payload(body: bytes | None) -> bytes | BytesIO | None:
     return body if body is None or len(body) <= LARGE else BytesIO(body)
+
+
+def told_of(error: Exception, provider: str) -> str:
+    """What broke between us and a provider, for whoever has to mend it."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"{provider}'s certificate is not trusted ({error.certificate_error})"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the host name of {provider} is not known ({error.host})"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {provider} at {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
+        case aiohttp.ServerDisconnectedError():
+            return f"{provider} closed the connection instead of answering"
+        case aiohttp.ClientPayloadError():
+            return f"{provider} broke off in the midst of its answer"
+        case aiohttp.ClientResponseError():
+            return f"{provider} answered with something that is no HTTP ({error.message[:100]})"
+        case _:
+            return f"the connection to {provider} broke ({type(error).__name__}: {str(error)[:200]})"

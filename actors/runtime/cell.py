@@ -219,7 +219,7 @@ class Cell:
     def leave(self, reason: ExitReason, limit: float | None) -> None:
         """The instance ends by its own wish, when it has handled the message it is at; its `on_stop` may take `limit` seconds."""
         self.exiting = (reason, limit)
-        if self.current is None and self.state != "starting":
+        if self.current is None:
             self.notice(lambda: None, overtake=True)
 
     def _in_parents_turn(self, then: Callable[[], None]) -> None:

@@ -51,9 +51,8 @@ async def test_a_start_that_fails_says_who_and_why_and_leaves_nothing(tmp_path: 
 async def test_a_daemon_can_be_started_again_after_its_stop(tmp_path: Path) -> None:
     daemon = Daemon({"server": {"port": 0}, "state_dir": str(tmp_path)})
     for _ in range(2):
-        async with daemon, aiohttp.ClientSession() as client:
-            async with client.get(f"{daemon.url}/health/ready") as answer:
-                assert answer.status == 200
+        async with daemon, aiohttp.ClientSession() as client, client.get(f"{daemon.url}/health/ready") as answer:
+            assert answer.status == 200
 
 
 def test_a_host_that_has_configured_no_logging_is_not_talked_into_its_ears(tmp_path: Path) -> None:
@@ -69,4 +68,4 @@ def test_a_host_that_has_configured_no_logging_is_not_talked_into_its_ears(tmp_p
 
 def test_what_undying_does_not_have_is_refused_with_what_it_has() -> None:
     with pytest.raises(AttributeError, match="Daemon"):
-        undying.Deamon
+        assert undying.Deamon

@@ -192,6 +192,8 @@ async def test_no_log_line_holds_any_of_a_body_and_every_line_of_a_request_has_i
     assert canary not in json.dumps(log)
     chats = [line for line in log if line["event"] == "chat"]
     assert [line["trace"] for line in chats] == traces
+    assert [(line["provider"], line["attempts"]) for line in chats] == [("fake", 1)] * 3
+    assert [line["trace"] for line in log if line["event"] == "attempt failed"] == traces[1:]
     assert [line["outcome"] for line in chats] == ["ok", "server_error", "invalid_output"] or [line["outcome"] for line in chats][2] == "connection"
     assert all({"timestamp", "level", "actor"} <= set(line) for line in log)
 

@@ -252,6 +252,38 @@ async def test_a_supervisor_that_crashes_takes_its_subtree_along_and_what_waits_
         assert killed == ["/s/b", "/s/a"]
 
 
+async def test_a_child_that_crashes_while_its_supervisor_is_still_starting_is_started_again_afterwards() -> None:
+    class Frail(Worker):
+        def on_start(self) -> None:
+            if self.incarnation == 1:
+                self.after(1.0, self.fall_over)
+
+        def fall_over(self) -> None:
+            raise ValueError("too early")
+
+    async with growing(ChildSpec("a", Frail), ChildSpec("b", partial(Slow, start=5.0))) as tree:
+        assert tree.system.now() == 5.0
+        assert (await tree.total("/a")).incarnation == 2
+        assert tree.root.incarnation == 1
+
+
+async def test_a_supervisor_that_comes_back_with_other_children_gives_up_the_addresses_of_those_it_had() -> None:
+    plans = iter(("ab", "bc"))
+    async with growing(ChildSpec("s", lambda: Supervisor(*workers(next(plans))))) as tree:
+        for id in "ab":
+            tree.cell(f"/s/{id}").suspend()
+        waiting = [tree.system.ask(f"/s/{id}", Total()) for id in "ab"]
+        tree.cell("/s").kill()
+        await asyncio.sleep(0)  # the new one is made and has not started its children
+        assert tree.cell("/s").state == "starting"
+        assert tree.system.tell("/s/a", Add(n=1)) == NoSuchAddress(address="/s/a")
+        with pytest.raises(AskFailed, match="nobody lives at /s/a"):
+            await waiting[0]
+        assert (await waiting[1]).incarnation == 2
+        assert (await tree.total("/s/c")).incarnation == 1
+        assert "/s/a" not in tree.system.directory
+
+
 async def test_a_root_that_crashes_is_started_again_with_all_that_waits() -> None:
     async with growing(*workers("ab")) as tree:
         tree.cell("/a").suspend()

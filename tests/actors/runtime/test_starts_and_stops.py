@@ -15,7 +15,7 @@ from messages.supervision import Delay, Describe, ExitReason
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.trees import Worker, growing, quiet
+from tests.actors.runtime.trees import Worker, growing, quiet, watch_loop
 from tests.actors.runtime.vocabulary import Add, Break, Echo, Heard, Quit
 
 pytestmark = pytest.mark.looptime
@@ -255,6 +255,7 @@ async def test_a_start_under_way_is_broken_off_when_the_tree_stops() -> None:
 
 
 async def test_whoever_waits_for_the_start_may_go_away_meanwhile() -> None:
+    complaints = watch_loop()
     system = ActorSystem()
     root = Cell(system, Address("/"), lambda: Supervisor(ChildSpec("a", lambda: Slow(start=5.0))), None)
     system.start_root(root).cancel()
@@ -263,6 +264,7 @@ async def test_whoever_waits_for_the_start_may_go_away_meanwhile() -> None:
     system.stop_root().cancel()
     await quiet()
     assert system.directory == {}
+    assert complaints == []
 
 
 async def test_an_actor_that_is_stopping_handles_nothing_but_its_mailbox_goes_on_filling() -> None:

@@ -1,7 +1,8 @@
 """A tree to try things on, and the actors that most tests put into it.
 
 `async with growing(ChildSpec("a", Worker)) as tree` starts a root supervisor with these children. At the end it stops the tree and
-sees that nothing is left of it: no task, no address, no ask that still waits. (No fixture: on virtual time all has to happen inside the test.)
+sees that nothing is left of it, no task, no address, no ask that still waits, and that the loop had nothing to complain of. (No fixture:
+on virtual time all has to happen inside the test.)
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ async def growing(
     system = ActorSystem(wire=wire, chance=chance)
     tree = Tree(system, Cell(system, Address("/"), lambda: Supervisor(*specs, **keywords), None))
     system.listeners.append(tree.events.append)
+    complaints = watch_loop()
     try:
         async with asyncio.timeout(LONG):
             await system.start_root(tree.root)
@@ -115,9 +117,17 @@ async def growing(
             await system.stop_root()
             while system.ending:
                 await asyncio.wait(set(system.ending))
+    assert complaints == []
     assert asyncio.all_tasks() <= before
     assert system.directory == {}
     assert system._slots == {}
+
+
+def watch_loop() -> list[dict[str, Any]]:
+    """What the running loop's callbacks and tasks raised that nobody caught."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    return complaints
 
 
 async def quiet() -> None:
