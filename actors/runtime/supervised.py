@@ -48,12 +48,11 @@ OWN_STOP_LIMIT = 5.0  # seconds for the `on_stop` of an actor that leaves by its
 class Later:
     """An ask that is answered after `receive` has returned, by the instance that began it. Ends with it, as every ask does."""
 
-    __slots__ = ("_cell", "_envelope", "_incarnation")
+    __slots__ = ("_cell", "_envelope")
 
     def __init__(self, cell: Cell, envelope: Envelope) -> None:
         self._cell = cell
         self._envelope = envelope
-        self._incarnation = cell.incarnation
 
     def answer(self, answer: Message) -> None:
         """Answers. Nothing happens when the asker was told otherwise meanwhile."""
@@ -73,7 +72,7 @@ class Later:
         return self._cell.hand_on(self._envelope, address, id) if self._take() else None
 
     def _take(self) -> bool:
-        return self._cell.incarnation == self._incarnation and self._cell.pending.pop(self._envelope.id, None) is not None
+        return self._cell.pending.pop(self._envelope.id, None) is not None  # emptied when the instance ends
 
 
 class SupervisedActor(_Actor, Generic[I]):

@@ -105,14 +105,18 @@ async def test_children_inherit_the_trace_of_the_message_that_started_them() -> 
 
         def receive(self, message: Add) -> None:
             self.after(1.0, self.say_more)
+            self.monitor("/nobody")
 
         def say_more(self) -> None:
             self.tell("/w", Add(n=2))
 
+        def down(self, down: Down) -> None:
+            self.tell("/w", Add(n=3))
+
     async with growing(ChildSpec("w", Worker), ChildSpec("d", partial(DynamicSupervisor, Speaker, Add))) as tree:
         tree.system.tell("/d", Add(n=0), trace="t5")
         await asyncio.sleep(2.0)
-        assert [(hop.trace, hop.address) for hop in map(Hop._make, tree.system.hops)] == [("t5", "/d"), ("t5", "/w"), ("t5", "/w")]
+        assert [(hop.trace, hop.address) for hop in map(Hop._make, tree.system.hops)] == [("t5", "/d"), *[("t5", "/w")] * 3]
 
 
 async def test_children_stop_all_at_once_and_within_their_limit() -> None:

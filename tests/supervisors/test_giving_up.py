@@ -14,9 +14,8 @@ from messages.supervision import Crash, Decision, ExitReason, RestartChild
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.trees import Worker, growing, quiet
+from tests.actors.runtime.trees import Worker, growing, quiet, workers
 from tests.actors.runtime.vocabulary import Add, Break, Quit, Total
-from tests.supervisors.test_supervisor import workers
 
 pytestmark = pytest.mark.looptime
 
@@ -150,7 +149,9 @@ async def test_a_healthy_minute_makes_the_waits_short_again_and_a_failing_start_
         await asyncio.sleep(60.0)
         tree.system.tell("/a", Break())
         await asyncio.sleep(10.0)
-        assert waits(tree.events)[4:] == [0.5]
+        tree.system.tell("/a", Break())
+        await asyncio.sleep(10.0)
+        assert waits(tree.events)[4:] == [0.5, 1.0]
 
     async with growing(ChildSpec("a", Broken), intensity=Intensity(0), on_exhausted="backoff", backoff=Backoff(first=1.0), chance=lambda: 0.5) as tree:
         await asyncio.sleep(3600.0)  # healthy for an hour, and then for ever broken

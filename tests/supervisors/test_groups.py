@@ -13,9 +13,8 @@ from messages.supervision import ChildRestarted, RestartChild
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity, Strategy
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.trees import Tree, Worker, growing, quiet
+from tests.actors.runtime.trees import Slow, Tree, Worker, growing, quiet, workers
 from tests.actors.runtime.vocabulary import Add, Break, Hold, Quit, Total, Totalled
-from tests.supervisors.test_supervisor import Slow, workers
 
 pytestmark = pytest.mark.looptime
 

@@ -7,39 +7,18 @@ from functools import partial
 
 import pytest
 
+from actors.runtime.cell import Cell
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import StartFailed
+from messages.envelope import Envelope
 from messages.outcome import AskFailed, Crashed, DeadlinePassed, NoSuchAddress, Refused
-from messages.supervision import ChildRestarted, Crash, ExitReason, RestartChild
+from messages.supervision import Crash, ExitReason, RestartChild
 from supervisors.spec import BadSpec, ChildSpec, RestartType
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.trees import Worker, crashed, growing, quiet
+from tests.actors.runtime.trees import Slow, Worker, crashed, growing, quiet, workers
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Heard, Hold, Quit, Total, Totalled
 
 pytestmark = pytest.mark.looptime
-
-
-class Slow(SupervisedActor[Echo | Break]):
-    """Takes its seconds to start and to stop."""
-
-    def __init__(self, start: float = 0.0, stop: float = 0.0) -> None:
-        super().__init__()
-        self.seconds = start, stop
-
-    async def on_start(self) -> None:
-        await asyncio.sleep(self.seconds[0])
-
-    async def on_stop(self) -> None:
-        await asyncio.sleep(self.seconds[1])
-
-    def receive(self, message: Echo | Break) -> Heard:
-        if isinstance(message, Break):
-            raise ValueError(message.detail)
-        return Heard(text=f"{message.text} {self.incarnation}")
-
-
-def workers(ids: str, restart: RestartType = "permanent") -> list[ChildSpec]:
-    return [ChildSpec(id, Worker, restart=restart) for id in ids]
 
 
 async def test_children_start_one_after_the_other_and_stop_in_reverse() -> None:
@@ -123,14 +102,6 @@ async def test_what_waits_below_a_transient_supervisor_that_ended_is_told_as_wel
         assert tree.system.now() == 0.0
 
 
-async def test_a_child_that_was_down_can_be_started_again_by_hand() -> None:
-    async with growing(*workers("a", "transient")) as tree:
-        tree.system.tell("/a", Quit())
-        await quiet()
-        assert await tree.system.ask("/", RestartChild(id="a")) == ChildRestarted(address="/a", incarnation=2)
-        assert (await tree.total("/a")).incarnation == 2
-
-
 @pytest.mark.parametrize("message", [Break(), Quit()])
 async def test_a_temporary_child_is_forgotten_however_it_ended(message: Break | Quit) -> None:
     async with growing(ChildSpec("t", Worker, restart="temporary"), *workers("a")) as tree:
@@ -143,83 +114,6 @@ async def test_a_temporary_child_is_forgotten_however_it_ended(message: Break | 
         outcome = await tree.failure("/", RestartChild(id="t"))
         assert isinstance(outcome, Refused)
         assert (outcome.fault.message, outcome.fault.names) == ("/ has no child 't'; it has a", ("a",))
-
-
-async def test_a_restart_by_hand_stops_in_order_starts_afresh_keeps_what_waits_and_is_free_of_charge() -> None:
-    async with growing(*workers("ab")) as tree:
-        tree.system.tell("/a", Add(n=5))
-        for incarnation in range(2, 12):
-            restart = tree.system.ask("/", RestartChild(id="a"))
-            ask = tree.system.ask("/a", Total())
-            assert await restart == ChildRestarted(address="/a", incarnation=incarnation)
-            assert (await ask).incarnation in (incarnation - 1, incarnation)
-        assert tree.root.incarnation == 1
-        assert tree.root.instance._history == ()  # type: ignore[union-attr]
-        assert tree.cell("/a").restarts == 10
-        assert tree.cell("/a").last_exit == ExitReason(how="shutdown")
-        assert tree.cell("/b").incarnation == 1
-
-
-async def test_a_restart_by_hand_that_fails_says_why_and_is_tried_again() -> None:
-    class Moody(Worker):
-        def on_start(self) -> None:
-            if self.incarnation == 2:
-                raise OSError("not today")
-
-    async with growing(ChildSpec("a", Moody)) as tree:
-        outcome = await tree.failure("/", RestartChild(id="a"))
-        assert isinstance(outcome, Refused)
-        assert outcome.fault.message == "/a did not start: OSError: not today"
-        assert (await tree.total("/a")).incarnation == 3
-
-
-async def test_restarts_by_hand_of_one_child_at_the_same_time_happen_one_after_the_other() -> None:
-    async with growing(ChildSpec("a", partial(Slow, start=1.0, stop=1.0))) as tree:
-        answers = await asyncio.gather(*(tree.system.ask("/", RestartChild(id="a")) for _ in range(3)))
-        assert sorted(answer.incarnation for answer in answers) == [2, 3, 4]
-        assert tree.cell("/a").incarnation == 4
-        assert tree.system.now() == pytest.approx(7.0, abs=0.01)
-        assert [event for event in tree.trail("started", "exited") if event.endswith("/a")] == ["started /a", *["exited /a", "started /a"] * 3]
-
-
-async def test_a_slow_restart_by_hand_holds_up_no_other_child() -> None:
-    async with growing(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")) as tree:
-        restart = tree.system.ask("/", RestartChild(id="a"))
-        await quiet()
-        tree.system.tell("/b", Break())
-        assert (await tree.total("/b")).incarnation == 2
-        assert not restart.done()
-        assert tree.system.now() < 6.0
-        await restart
-
-
-async def test_a_restart_by_hand_of_a_child_that_is_just_being_restarted_leaves_one_instance() -> None:
-    async with growing(ChildSpec("a", partial(Slow, start=5.0))) as tree:
-        tree.system.tell("/a", Break())
-        await quiet()
-        assert tree.cell("/a").state == "starting"
-        restart = tree.system.ask("/", RestartChild(id="a"))
-        assert await restart == ChildRestarted(address="/a", incarnation=3)
-        assert await tree.system.ask("/a", Echo(text="now")) == Heard(text="now 3")
-        assert tree.system.now() == pytest.approx(10.0, abs=0.01)
-
-
-async def test_a_supervisor_always_answers_while_a_child_is_slow_to_start_or_to_stop() -> None:
-    async with growing(ChildSpec("s", lambda: Supervisor(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")))) as tree:
-        began = tree.system.now()
-        restart = tree.system.ask("/s", RestartChild(id="a"))
-        states = []
-        for _ in range(2):
-            await asyncio.sleep(2.5)
-            states.append([child.state for child in (await tree.describe("/s")).status.children])
-            assert (await tree.system.ask("/s", RestartChild(id="b"))).address == "/s/b"
-            await asyncio.sleep(2.5)
-        await restart
-        assert states == [["stopping", "running"], ["starting", "running"]]
-        assert tree.system.now() == pytest.approx(began + 10.0, abs=0.01)
-        tree.system.tell("/s", Crash())
-        await quiet()
-        assert (await tree.describe("/s")).status.state == "starting"
 
 
 async def test_an_ask_of_a_child_that_is_being_restarted_waits_for_it_and_no_longer_than_its_deadline() -> None:
@@ -250,6 +144,30 @@ async def test_a_supervisor_that_crashes_takes_its_subtree_along_and_what_waits_
         assert tree.cell("/s/a").last_exit == ExitReason(how="killed", error="Killed", detail="its supervisor ended")
         killed = [event.address for event in tree.events if event.event == "exited" and event.detail.startswith("killed Killed its supervisor")]
         assert killed == ["/s/b", "/s/a"]
+
+
+async def test_a_supervisor_hears_of_an_end_after_what_the_child_sent_it_before() -> None:
+    diary: list[str] = []
+
+    class Boss(Supervisor):
+        understands = Supervisor.understands | {Heard.kind}
+
+        def handle(self, envelope: Envelope) -> None:
+            diary.append(envelope.kind) if envelope.kind == Heard.kind else super().handle(envelope)
+
+        def child_ended(self, cell: Cell, incarnation: int, reason: ExitReason) -> None:
+            diary.append(reason.how)
+            super().child_ended(cell, incarnation, reason)
+
+    class Speaker(SupervisedActor[Break]):
+        def receive(self, message: Break) -> None:
+            self.tell("/s", Heard(text="last words"))
+            raise ValueError(message.detail)
+
+    async with growing(ChildSpec("s", lambda: Boss(ChildSpec("a", Speaker)))) as tree:
+        tree.system.tell("/s/a", Break())
+        await quiet()
+        assert diary == ["test.heard", "crashed"]
 
 
 async def test_a_child_that_crashes_while_its_supervisor_is_still_starting_is_started_again_afterwards() -> None:
@@ -291,6 +209,14 @@ async def test_a_root_that_crashes_is_started_again_with_all_that_waits() -> Non
         assert isinstance(await tree.failure("/", Crash()), Crashed)  # type: ignore[arg-type]
         assert await waiting == Totalled(n=0, incarnation=2)
         assert [(await tree.describe("/")).status.incarnation, tree.root.restarts] == [2, 1]
+
+
+async def test_what_is_sent_in_the_moment_in_which_the_root_is_down_waits_for_it() -> None:
+    async with growing(*workers("a")) as tree:
+        tree.root.kill()
+        assert (tree.root.state, tree.cell("/a").state) == ("stopped", "stopped")
+        assert tree.system.tell("/a", Add(n=3)) is None
+        assert await tree.total("/a") == Totalled(n=3, incarnation=2)
 
 
 async def test_a_root_that_does_not_start_again_is_tried_again_until_it_does() -> None:

@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
-from actors.runtime.system import Wire
+from actors.runtime.cell import KERNEL_KINDS
+from actors.runtime.system import OUTSIDE, Wire
+from messages.envelope import Envelope
+from messages.message import Message
 from messages.outcome import Refused
 from messages.supervision import Crash, Delay, Drop, ExitReason
 from supervisors.spec import ChildSpec
@@ -81,6 +84,18 @@ async def test_a_delayed_actor_that_crashes_meanwhile_starts_undelayed() -> None
         assert (await tree.total("/a")).incarnation == 2
         assert tree.system.now() == pytest.approx(1.0)
         assert tree.system.dead_letter_count == 0
+
+
+@pytest.mark.parametrize("kind", KERNEL_KINDS)
+async def test_an_injection_that_can_not_be_read_is_refused_and_does_nothing(kind: str) -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        ended: asyncio.Future[Message] = tree.system.loop.create_future()
+        slot = tree.system.open_slot(OUTSIDE, "/a", Hold(), 30.0, ended.set_result)
+        tree.system.deliver("/a", Envelope(1, kind, b"\xc1", 1, at=0.0, sender=OUTSIDE, slot=slot))
+        outcome = await ended
+        assert isinstance(outcome, Refused)
+        assert "not msgpack" in outcome.fault.message
+        assert (tree.cell("/a").state, tree.cell("/a").incarnation) == ("running", 1)
 
 
 async def test_injected_drops_go_to_the_dead_letters_and_their_askers_are_told(wire: Wire) -> None:

@@ -13,7 +13,8 @@ from actors.runtime.system import Wire
 from messages.faults import Fault
 from messages.message import Message
 from messages.supervision import Delay, Down, ExitReason
-from supervisors.spec import ChildSpec
+from supervisors.restart import Backoff
+from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import DynamicSupervisor
 from tests.actors.runtime.trees import Worker, crashed, growing, quiet
 from tests.actors.runtime.vocabulary import Add, Break, Fail, Go, Heard, Quit
@@ -112,6 +113,28 @@ async def test_down_is_for_the_instance_that_monitored_and_for_no_later_one() ->
         await quiet()
         assert tree.cell("/w").incarnation == 2
         assert tree.cell("/a").watchers == {}
+        tree.system.tell("/a", Break())
+        await quiet()
+        assert diary == []
+
+
+async def test_an_end_reported_to_an_actor_that_is_down_is_not_told_to_its_next_instance() -> None:
+    diary: list[str] = []
+
+    class Reporter(Worker):
+        def on_start(self) -> None:
+            self.after(1.0, self.report)
+
+        def report(self) -> None:
+            self.report_end_to("/w")
+
+    specs = ChildSpec("w", partial(Watcher, diary)), ChildSpec("a", Reporter)
+    async with growing(*specs, intensity=Intensity(0), on_exhausted="backoff", backoff=Backoff(first=4.0)) as tree:
+        tree.system.tell("/w", Break())
+        await asyncio.sleep(1.5)  # reported while /w waits for its restart
+        assert tree.cell("/w").state == "stopped"
+        await asyncio.sleep(1.5)
+        assert tree.cell("/w").incarnation == 2
         tree.system.tell("/a", Break())
         await quiet()
         assert diary == []

@@ -15,43 +15,32 @@ from messages.supervision import Delay, Describe, ExitReason
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.trees import Worker, growing, quiet, watch_loop
+from tests.actors.runtime.trees import Slow, Worker, growing, quiet, watch_loop
 from tests.actors.runtime.vocabulary import Add, Break, Echo, Heard, Quit
 
 pytestmark = pytest.mark.looptime
 
 
-class Slow(SupervisedActor[Echo]):
-    """Takes its seconds to start and to stop."""
-
-    def __init__(self, start: float = 0.0, stop: float = 0.0) -> None:
-        super().__init__()
-        self.seconds = start, stop
-
-    async def on_start(self) -> None:
-        await asyncio.sleep(self.seconds[0])
-
-    async def on_stop(self) -> None:
-        await asyncio.sleep(self.seconds[1])
-
-    def receive(self, message: Echo) -> Heard:
-        return Heard(text=message.text)
-
-
 async def test_nothing_is_handled_before_on_start_is_done_and_nothing_is_lost(wire: Wire) -> None:
-    async with growing(ChildSpec("a", Worker), wire=wire) as tree:
-        system = tree.system
-        starting = asyncio.ensure_future(start_beside(tree.root.instance, ChildSpec("slow", lambda: Slow(start=5.0))))  # type: ignore[arg-type]
+    class Preparing(SupervisedActor[Echo | Break]):
+        ready = False
+
+        async def on_start(self) -> None:
+            await asyncio.sleep(5.0)
+            self.ready = True
+
+        def receive(self, message: Echo | Break) -> Heard:
+            if isinstance(message, Break):
+                raise ValueError(message.detail)
+            return Heard(text=f"{message.text} {self.ready}")
+
+    async with growing(ChildSpec("a", Preparing), wire=wire) as tree:
+        tree.system.tell("/a", Break())
         await quiet()
-        assert await system.ask("/slow", Echo(text="hello")) == Heard(text="hello")
-        assert system.now() == pytest.approx(5.0, abs=0.01)
-        await starting
-
-
-async def start_beside(supervisor: Supervisor, spec: ChildSpec) -> None:
-    """One more child for a running supervisor."""
-    supervisor.specs[spec.id] = spec
-    await supervisor._start_child(spec.id)
+        assert tree.cell("/a").state == "starting"
+        answers = await asyncio.gather(*(tree.system.ask("/a", Echo(text=str(n))) for n in range(3)))
+        assert [answer.text for answer in answers] == ["0 True", "1 True", "2 True"]
+        assert tree.system.now() == pytest.approx(10.0, abs=0.01)
 
 
 async def test_an_on_start_that_raises_fails_the_start_and_says_who_and_why() -> None:
@@ -129,6 +118,18 @@ async def test_an_on_start_whose_awaitable_was_cancelled_has_failed_and_does_not
     with pytest.raises(StartFailed, match="CancelledError"):
         async with growing(ChildSpec("a", Unlucky)):
             raise AssertionError("it must not start")
+
+
+async def test_an_on_start_that_somebody_else_cancels_is_not_taken_for_a_start() -> None:
+    async def cancel() -> None:
+        await asyncio.sleep(1.0)
+        next(task for task in asyncio.all_tasks() if task.get_name() == "/a:on_start").cancel()
+
+    cancelling = asyncio.ensure_future(cancel())
+    with pytest.raises(StartFailed, match="StartTimeout"):
+        async with growing(ChildSpec("a", lambda: Slow(start=5.0))):
+            raise AssertionError("it must not start")
+    await cancelling
 
 
 async def test_a_supervisor_has_as_long_to_start_as_its_children_together() -> None:
@@ -272,7 +273,7 @@ async def test_an_actor_that_is_stopping_handles_nothing_but_its_mailbox_goes_on
         tree.cell("/a").leave(ExitReason(how="normal"), 5.0)
         await quiet()
         assert tree.cell("/a").state == "stopping"
-        assert await tree.system.ask("/a", Echo(text="next one")) == Heard(text="next one")
+        assert await tree.system.ask("/a", Echo(text="next one")) == Heard(text="next one 2")
         assert tree.system.now() == pytest.approx(4.0, abs=0.01)
 
 

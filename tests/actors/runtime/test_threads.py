@@ -25,6 +25,7 @@ async def test_other_threads_can_tell_and_the_messages_of_each_stay_in_order() -
                 done.set()
 
     async with growing(ChildSpec("a", Listener)) as tree:
+        tree.system.loop.set_debug(True)  # complains of whatever is not safe to do from another thread
 
         def talk(name: str) -> None:
             for n in range(200):
@@ -42,6 +43,7 @@ async def test_other_threads_can_tell_and_the_messages_of_each_stay_in_order() -
 
 async def test_another_thread_can_ask_and_gets_the_answer_or_the_failure() -> None:
     async with growing(ChildSpec("a", Worker)) as tree:
+        tree.system.loop.set_debug(True)
         tree.system.tell("/a", Add(n=7))
         assert await asyncio.to_thread(tree.system.ask_from_thread, "/a", Total()) == Totalled(n=7, incarnation=1)
         with pytest.raises(AskFailed) as failed:

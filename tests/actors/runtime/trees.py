@@ -20,9 +20,9 @@ from messages.envelope import Address
 from messages.message import Ask, Message
 from messages.outcome import AskFailed, Outcome, Refusal
 from messages.supervision import Decision, Describe, Described, ExitReason
-from supervisors.spec import ChildSpec
+from supervisors.spec import ChildSpec, RestartType
 from supervisors.supervisor import Supervisor
-from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Fail, Hold, Quit, Release, SayNo, Total, Totalled
+from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Fail, Heard, Hold, Quit, Release, SayNo, Total, Totalled
 
 LONG = 100_000.0  # virtual seconds until a test that waits for nothing gives up
 
@@ -64,6 +64,29 @@ class Worker(SupervisedActor[Inbox]):
 
     def totalled(self) -> Totalled:
         return Totalled(n=self.total, incarnation=self.incarnation)
+
+
+class Slow(SupervisedActor[Echo | Break]):
+    """Takes its seconds to start and to stop."""
+
+    def __init__(self, start: float = 0.0, stop: float = 0.0) -> None:
+        super().__init__()
+        self.seconds = start, stop
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(self.seconds[0])
+
+    async def on_stop(self) -> None:
+        await asyncio.sleep(self.seconds[1])
+
+    def receive(self, message: Echo | Break) -> Heard:
+        if isinstance(message, Break):
+            raise ValueError(message.detail)
+        return Heard(text=f"{message.text} {self.incarnation}")
+
+
+def workers(ids: str, restart: RestartType = "permanent") -> list[ChildSpec]:
+    return [ChildSpec(id, Worker, restart=restart) for id in ids]
 
 
 @dataclass
