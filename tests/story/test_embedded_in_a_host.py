@@ -42,9 +42,9 @@ async def test_a_start_that_fails_says_who_and_why_and_leaves_nothing(tmp_path: 
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(StartFailed, match=f"/gateway/http.*{port}"):
             await Daemon({"server": {"port": port}, "state_dir": str(tmp_path / "b")}).start()
-        async with Daemon({"server": {"port": 0}, "state_dir": str(tmp_path / "b")}), aiohttp.ClientSession() as client:
-            async with client.get(f"{first.url}/health/ready") as answer:
-                assert answer.status == 200
+        again = Daemon({"server": {"port": 0}, "state_dir": str(tmp_path / "b")})
+        async with again, aiohttp.ClientSession() as client, client.get(f"{again.url}/health/ready") as answer:
+            assert answer.status == 200
     assert asyncio.all_tasks() == before
 
 
