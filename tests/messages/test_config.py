@@ -14,8 +14,9 @@ from pydantic import SecretStr, ValidationError
 from messages.config import ProviderSettings, RoutingSettings, ServerSettings, Settings, Timeouts, points_at_us
 from messages.config_file import ConfigError, Loaded, load, parse
 from messages.config_values import clean_base_url, host_and_port, is_loopback
+from run import main
 
-ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = Path(main.__code__.co_filename).parent / "config.yaml"  # beside the program, in the checkout and in the wheel
 
 EVERYTHING = """
 server: {host: "::1", port: 9000, max_body: 1MiB}
@@ -87,11 +88,11 @@ def test_every_setting_is_read() -> None:
 
 
 def test_the_shipped_file_needs_nothing_and_says_the_defaults() -> None:
-    assert read((ROOT / "config.yaml").read_text()) == Settings()
+    assert read(SHIPPED.read_text()) == Settings()
 
 
 def test_the_shipped_file_works_with_its_examples_switched_on() -> None:
-    text = re.sub(r"(?m)^#(?! \S)", "", (ROOT / "config.yaml").read_text())
+    text = re.sub(r"(?m)^#(?! \S)", "", SHIPPED.read_text())
     settings = read(text)
     assert settings.providers["moonshot"].state == "unconfigured"
     assert settings.providers["workstation"].base_url == "http://192.168.1.20:11434/v1"
