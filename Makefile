@@ -2,7 +2,7 @@
 # make test [ARGS="-k name"]   install and run every check and every test
 # make check                   the checks without the long tests: ruff, mypy, import-linter, the docs
 # make test-wheel              build the wheel and run the tests against it, in an environment of its own
-# make bench [BENCH=name]      measure; without a name: what can be measured
+# make bench [BENCH=name]      measure: the start and the HTTP path, or what is named
 # make docs                    write the tables of docs/ anew
 #
 # Every command is printed as it runs; without make, type the same ones.
@@ -35,11 +35,7 @@ test-wheel: $(VENV)/.installed-test
 	$(VENV)/bin/python -m tests.wheel.run_against_wheel $(ARGS)
 
 bench: $(VENV)/.installed-test
-ifeq ($(BENCH),)
-	@echo 'make bench BENCH=name [ARGS="..."], the names being:' $(basename $(notdir $(wildcard benchmarks/[!_]*.py)))
-else
-	$(VENV)/bin/python benchmarks/$(BENCH).py $(ARGS)
-endif
+	for name in $(or $(BENCH),start http_path); do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py $(ARGS) || exit 1; done
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py

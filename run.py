@@ -104,6 +104,8 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> int:
         return 1
     for name, provider in daemon.settings.providers.items():
         log.info("provider", name=name, kind=provider.kind, base_url=provider.base_url, state=provider.state, missing=list(provider.missing_env))
+    for line in not_yet(settings):
+        log.warning("setting without effect", setting=line)
     print(f"Undying {VERSION} listens on {daemon.url} (the live tree: {daemon.url}/)", flush=True)
     gc.collect()
     gc.freeze()  # what the start has made lives as long as the process: looking through it again and again finds nothing
@@ -181,7 +183,15 @@ def check_config(args: argparse.Namespace) -> int:
     if settings is None:
         return 1
     print(f"{_config_path(args) or 'the defaults'}: good, {len(settings.providers)} providers configured")
+    for line in not_yet(settings):
+        print(f"note: {line}")
     return 0
+
+
+def not_yet(settings: Settings) -> list[str]:
+    """Settings that are understood and have no effect yet: nobody should have to find out by himself."""
+    strategy = settings.routing.strategy
+    return [] if strategy == "ordered" else [f"routing.strategy: {strategy} has no effect yet, providers are tried in order"]
 
 
 # ---- what the verbs share
@@ -216,7 +226,7 @@ def _config_path(args: argparse.Namespace) -> Path | None:
 def _ask(args: argparse.Namespace, path: str) -> Any:
     """The running daemon's answer; None when none runs, and that has been said."""
     import json
-    from urllib.error import URLError
+    from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, build_opener
 
     from undying.daemon import RUNNING
@@ -230,10 +240,17 @@ def _ask(args: argparse.Namespace, path: str) -> Any:
         if not running.is_file():
             print(f"no daemon runs on {settings.state_dir}: start one with python run.py, or name one with --url", file=sys.stderr)
             return None
-        url = json.loads(running.read_bytes())["url"]
+        try:
+            url = json.loads(running.read_bytes())["url"]
+        except (ValueError, KeyError, TypeError):
+            print(f"{running} is damaged: name the daemon with --url, or start it anew", file=sys.stderr)
+            return None
     try:
         with build_opener(ProxyHandler({})).open(url.rstrip("/") + path, timeout=ASK_LIMIT) as answer:
             return json.loads(answer.read())
+    except HTTPError as error:
+        print(f"the daemon at {url} answered {error.code} {error.reason} to {path}", file=sys.stderr)
+        return None
     except (URLError, TimeoutError, ConnectionError, ValueError) as error:
         print(f"no daemon answers at {url}: {error}", file=sys.stderr)
         return None

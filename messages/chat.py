@@ -63,14 +63,17 @@ class ChatOpened(Message, kind="chat.opened"):
 
 
 class ChatChunk(Message, kind="chat.chunk"):
-    """Whole server-sent events of a stream, as bytes ready to be written; `count` of them."""
+    """Whole server-sent events of a stream, as bytes ready to be written; `count` of them. `n` is 1, 2 ...: none may be missing."""
 
+    n: int
     data: bytes
     count: int = 1
 
 
 class ChatClosed(Message, kind="chat.closed"):
-    """The stream ended well. Its last chunk has been sent before."""
+    """The stream ended well. Its last chunk, number `n`, has been sent before."""
+
+    n: int
 
 
 class ChatFailed(Message, kind="chat.failed"):

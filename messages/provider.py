@@ -55,14 +55,17 @@ class BeginAttempt(Ask[AttemptAnswered | AttemptOpened], kind="provider.begin_at
 
 
 class AttemptChunk(Message, kind="provider.attempt_chunk"):
-    """`count` whole server-sent events as bytes, no error among them."""
+    """`count` whole server-sent events as bytes, no error among them. `n` is 2, 3 ...: what AttemptOpened held was number 1."""
 
+    n: int
     data: bytes
     count: int = 1
 
 
 class AttemptEnded(Message, kind="provider.attempt_ended"):
-    """The stream ended as it should: with a finish reason."""
+    """The stream ended as it should: with a finish reason. Chunk `n` was its last."""
+
+    n: int
 
 
 class GrantCredit(Message, kind="provider.grant_credit"):

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from messages.faults import Fault
 from messages.message import Ask, Message, Part
 
@@ -46,13 +48,13 @@ class Crash(Message, kind="kernel.crash"):
 class Delay(Message, kind="kernel.delay"):
     """Injected: the actor handles nothing for this long, in seconds. Its mailbox goes on filling."""
 
-    seconds: float
+    seconds: float = Field(ge=0)
 
 
 class Drop(Message, kind="kernel.drop"):
     """Injected: the next `count` messages go to the dead letters instead of the actor; their askers are told."""
 
-    count: int = 1
+    count: int = Field(default=1, ge=0)
 
 
 class ActorStatus(Part):

@@ -25,7 +25,7 @@ from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Crashed
-from messages.supervision import ChildrenListed, ChildRestarted, Decision, ExitReason, RestartChild, WhichChildren
+from messages.supervision import ChildrenListed, ChildRestarted, Decision, Down, ExitReason, RestartChild, WhichChildren
 from supervisors.restart import Backoff, add_restart, affected, verdict
 from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy, checked
 
@@ -293,6 +293,13 @@ class DynamicSupervisor(SupervisedActor[WhichChildren]):
             cell.add_watcher(sender, sender.incarnation)
         cell.mailbox.put(envelope)
         cell.start(partial(self._started, cell))
+
+    def passed_over(self, envelope: Envelope) -> None:
+        """A child that never started is told of like one that ended: whoever counts on its Down must not wait for ever."""
+        sender = self.system.directory.get(envelope.sender)
+        if envelope.kind in self.starters and sender is not None:
+            reason = ExitReason(how="killed", error="NeverStarted", detail="the message that was to start it was dropped")
+            sender.notice_down(Down(address=child_address(self.address, str(envelope.id)), incarnation=0, reason=reason), sender.incarnation)
 
     def _started(self, cell: Cell, reason: ExitReason | None) -> None:
         if reason is not None:

@@ -27,7 +27,7 @@ RUNNING = "running.json"
 
 
 class StateLocked(Exception):
-    """Another daemon owns the state directory. The text names it and the remedy."""
+    """The state directory is not to be had: another daemon owns it, or it can't be used. The text says which, and the remedy."""
 
 
 class Daemon:
@@ -70,7 +70,7 @@ class Daemon:
             await tree.start()
             self._tree = tree
             running = state / RUNNING
-            running.write_bytes(orjson.dumps({"pid": os.getpid(), "url": self.url, "version": VERSION}))
+            write_private(running, orjson.dumps({"pid": os.getpid(), "url": self.url, "version": VERSION}))
             undo.callback(running.unlink, missing_ok=True)
             undo.push_async_callback(self.system.stop_root)
             self._undo = undo.pop_all()
@@ -95,8 +95,11 @@ def with_embedded(providers: dict[str, ProviderSettings]) -> dict[str, ProviderS
 
 def lock_state(state: Path) -> IO[str]:
     """Makes the directory (for its owner only) and takes it; held until the file is closed, or the process dies. Raises `StateLocked`."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.fdopen(os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.fdopen(os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    except OSError as error:
+        raise StateLocked(f"the state directory {state} can't be used ({error.strerror}): choose another with --state DIR or state_dir") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -108,3 +111,11 @@ def lock_state(state: Path) -> IO[str]:
     lock.write(f"process {os.getpid()}")
     lock.flush()
     return lock
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Writes a file for its owner only, whole or not at all."""
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+    fresh.replace(path)

@@ -25,6 +25,8 @@ logger = structlog.get_logger(actor="/gateway/http")
 def refuse(fault: Fault, trace: str, trail: tuple[Trial, ...] = ()) -> web.Response:
     """The fault as an HTTP answer."""
     headers = {**openai.error_headers(fault, trail), "X-Undying-Trace": trace, "X-Undying-Attempts": str(len(trail))}
+    if trail:
+        headers |= {"X-Undying-Provider": openai.header_safe(trail[-1].provider), "X-Undying-Model": openai.header_safe(trail[-1].model)}
     return web.Response(status=fault.row.status, body=openai.error_body(fault, trace, trail), content_type="application/json", headers=headers)
 
 

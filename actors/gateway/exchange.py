@@ -32,6 +32,8 @@ Inbox = ServeChat | ChatCredit | AttemptChunk | AttemptEnded
 ROUTER = "/routing/router"
 LIMIT = 600.0  # seconds for a request that comes without a deadline
 
+_HOLE = Fault(cls="internal", message="a part of the stream was lost inside the gateway; what was sent is incomplete")
+
 
 class Exchange(SupervisedActor[Inbox]):
     """See the module."""
@@ -47,6 +49,7 @@ class Exchange(SupervisedActor[Inbox]):
         self.note = ""
         self.plans = 0
         self.progress = Progress((), 0)
+        self.chunks = 0  # of the stream, so far
         self.attempt = ""  # where the stream comes from, once it is open
 
     def receive(self, message: Inbox) -> Message | Later | None:
@@ -55,11 +58,14 @@ class Exchange(SupervisedActor[Inbox]):
             case ServeChat():
                 self._serve(message)
             case AttemptChunk():
-                self.tell(self.client, ChatChunk(data=message.data, count=message.count))
+                self._chunk(message)
             case ChatCredit():
                 self.tell(self.attempt, GrantCredit(chunks=message.chunks, size=message.size))
             case AttemptEnded():
-                self._close(ChatClosed())
+                if message.n == self.chunks:
+                    self._close(ChatClosed(n=self.chunks))
+                else:
+                    self._give_up(_HOLE)
             case _:
                 assert_never(message)
         return None
@@ -150,7 +156,15 @@ class Exchange(SupervisedActor[Inbox]):
         self.attempt = opened.attempt
         self.after(self.until - self.now, partial(self._give_up, Fault(cls="deadline", message="the request's time limit ran out")))
         self.tell(self.client, ChatOpened(exchange=self.address, served=self._served()))
-        self.tell(self.client, ChatChunk(data=opened.data, count=opened.count))
+        self.chunks = 1
+        self.tell(self.client, ChatChunk(n=1, data=opened.data, count=opened.count))
+
+    def _chunk(self, chunk: AttemptChunk) -> None:
+        self.chunks += 1
+        if chunk.n == self.chunks:
+            self.tell(self.client, ChatChunk(n=chunk.n, data=chunk.data, count=chunk.count))
+        else:
+            self._give_up(_HOLE)
 
     def _give_up(self, fault: Fault) -> None:
         self.tell(self.client, ChatFailed(fault=fault, trail=self.progress.trail))

@@ -5,19 +5,24 @@ A client whose request is under way when `http` is restarted notices nothing.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from actors.runtime.cell import Exit
 from actors.runtime.system import ActorSystem
+from messages.chat import ChatFailed
 from messages.config import Settings
+from messages.envelope import Address
+from messages.faults import Fault
 from messages.supervision import ExitReason
 
-DRAIN_LIMIT = 10.0
+DRAIN_LIMIT = 9.0  # seconds that requests under way may take to finish when everything stops
+CLOSE_LIMIT = 1.0  # seconds for those that were told to end
 KEEPALIVE = 75.0
 
 
@@ -29,17 +34,20 @@ class Gate:
     settings: Settings
     version: str
     port: int = 0
-    open_requests: int = 0
+    open: set[Address] = field(default_factory=set)  # the ports of the requests under way
     draining: bool = False
+    quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when, while draining, none is under way any more
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Counts a request while it is open."""
-        self.open_requests += 1
+    def request(self, port: Address) -> Iterator[None]:
+        """Counts a request while it is under way."""
+        self.open.add(port)
         try:
             yield
         finally:
-            self.open_requests -= 1
+            self.open.discard(port)
+            if self.draining and not self.open:
+                self.quiet.set()
 
     @property
     def url(self) -> str:
@@ -55,6 +63,7 @@ class Listener:
         self.gate = gate
         self.app = app
         self._runner: web.AppRunner | None = None
+        self._site: web.SockSite | None = None
 
     async def open(self) -> None:
         """Binds and listens, unless it does so already. Raises `Exit` when the address is not to be had."""
@@ -63,17 +72,26 @@ class Listener:
         listening = bind(self.gate.settings.server.host, self.gate.settings.server.port)
         self.gate.port = listening.getsockname()[1]
         self._runner = web.AppRunner(
-            self.app, handler_cancellation=True, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=DRAIN_LIMIT, handle_signals=False
+            self.app, handler_cancellation=True, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=CLOSE_LIMIT, handle_signals=False
         )
         await self._runner.setup()
-        await web.SockSite(self._runner, listening, backlog=1024).start()
+        self._site = web.SockSite(self._runner, listening, backlog=1024)
+        await self._site.start()
 
     async def close(self) -> None:
-        """Takes nothing new, lets what is under way finish for up to 10 s, then ends it."""
-        if self._runner is not None:
-            self.gate.draining = True
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        """Takes nothing new, lets what is under way finish for up to 9 s, then ends it and says so to the clients."""
+        if self._runner is None or self._site is None:
+            return
+        runner, self._runner = self._runner, None
+        gate = self.gate
+        gate.draining = True
+        await self._site.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_LIMIT if gate.open else 0):
+                await gate.quiet.wait()
+        for port in gate.open:
+            gate.system.tell(port, ChatFailed(fault=Fault(cls="restarting", message="the gateway was shut down before the answer was whole")))
+        await runner.cleanup()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -34,9 +34,9 @@ async def overview(request: web.Request) -> web.Response:
         {
             "name": "undying", "version": gate.version, "url": gate.url, "state": "draining" if gate.draining else tree.state,
             "uptime_ms": int((gate.system.now() - gate.system.began) * 1000), "actors": len(actors), "restarts": sum(actor.restarts for actor in actors),
-            "not_running": [actor.address for actor in actors if actor.state != "running"], "open_requests": gate.open_requests,
+            "not_running": [actor.address for actor in actors if actor.state != "running"], "open_requests": len(gate.open),
             "dead_letters": gate.system.dead_letter_count, "late_replies": gate.system.late_replies, "tasks_ending": len(gate.system.ending),
-            "providers": {name: found["state"] for name, found in (await _providers(gate)).items()},
+            "providers": {name: provider.state for name, provider in gate.settings.providers.items()},
             "more": ["/status/tree", "/status/actors/{path}", "/status/providers", "/status/traces/{trace}", "/status/dead-letters"],
         }
     )  # fmt: skip

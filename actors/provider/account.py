@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from functools import partial
-from itertools import chain, repeat
 from typing import NamedTuple, assert_never
 
 import aiohttp
@@ -23,8 +22,10 @@ from actors.provider.attempt import told_of
 from actors.provider.classify import classify
 from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
+from actors.runtime.cell import Timer
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.config import ModelSettings
+from messages.config_values import host_and_port, is_loopback
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Refusal
@@ -36,15 +37,17 @@ Inbox = BeginAttempt | Announce | ReportProvider
 LINE = 100  # attempts that may wait for a permit
 LINE_LIMIT = 10.0  # seconds
 LIST_LIMIT = 10.0  # seconds for the provider to tell its models
-LIST_AGAIN = (2.0, 5.0, 15.0, 60.0)  # seconds between tries to learn them
+LIST_AGAIN = (1.0, 2.0, 5.0, 10.0)  # seconds between tries to learn them; then as the last
+RELIST, RELIST_LOCAL = 600.0, 30.0  # seconds between looks for new ones; a local server's user waits for the one just pulled
 MAX_LIST = 8 * 1024 * 1024
 
 
 class Waiting(NamedTuple):
-    """An attempt in line for a permit, and until when it may wait."""
+    """An attempt in line for a permit: who wants it, and the end of its patience."""
 
+    owner: str
     later: Later
-    until: float
+    patience: Timer
 
 
 class Account(SupervisedActor[Inbox]):
@@ -63,6 +66,7 @@ class Account(SupervisedActor[Inbox]):
         self.last_fault_at = 0.0
         self.models: tuple[ServedModel, ...] | None = self._configured_models()
         self.list_problem = ""
+        self._relist = RELIST_LOCAL if is_loopback(host_and_port(self.settings.base_url)[0]) else RELIST
 
     def _configured_models(self) -> tuple[ServedModel, ...] | None:
         if self.settings.models is not None:
@@ -102,14 +106,14 @@ class Account(SupervisedActor[Inbox]):
             raise Refusal(Fault(cls="internal", message=told))
         if self.settings.state == "unconfigured":
             raise Refusal(Fault(cls="no_provider", provider=self.pool.name, message=f"{self.pool.name} is not set up: {self._detail()}"))
-        if len(self.permits) < self.settings.max_concurrency:
+        if not self.line and len(self.permits) < self.settings.max_concurrency:
             return self._admit(self.later())
         if len(self.line) >= LINE:
             raise Refusal(self._busy(f"{LINE} requests are in line for {self.pool.name} already"))
-        until = min(self.now + LINE_LIMIT, self.deadline or self.now + LINE_LIMIT)
-        waiting = Waiting(self.later(), until)
+        patience = self.after(LINE_LIMIT, partial(self._give_up, message.owner))
+        waiting = Waiting(message.owner, self.later(), patience)
         self.line.append(waiting)
-        self.after(until - self.now, partial(self._give_up, waiting))
+        self.monitor(message.owner)
         return waiting.later
 
     def _admit(self, later: Later) -> Later:
@@ -119,32 +123,45 @@ class Account(SupervisedActor[Inbox]):
             self.permits.add(f"{self.attempts}/{id}")
         return later
 
-    def _give_up(self, waiting: Waiting) -> None:
-        if waiting in self.line:
-            self.line.remove(waiting)
+    def _give_up(self, owner: str) -> None:
+        for waiting in self._leave_line(owner):
             waiting.later.refuse(self._busy(f"no call to {self.pool.name} ended within {LINE_LIMIT:g} s, {len(self.permits)} are under way"))
+
+    def _leave_line(self, owner: str) -> list[Waiting]:
+        left = [waiting for waiting in self.line if waiting.owner == owner]
+        for waiting in left:
+            waiting.patience.cancel()
+            self.line.remove(waiting)
+        return left
 
     def _busy(self, message: str) -> Fault:
         return Fault(cls="busy", provider=self.pool.name, message=message, retry_after_ms=1000)
 
     def down(self, down: Down) -> None:
-        """An attempt has ended: its permit goes to the first in line, its fault into the counters."""
+        """An attempt has ended: its permit goes to the first in line, its fault into the counters. Or somebody in line has left."""
+        if down.address not in self.permits:
+            self._leave_line(down.address)
+            return
         self.permits.discard(down.address)
         fault = down.reason.fault
         if fault is not None and fault.cls != "cancelled":
             self.failures[fault.cls] += 1
             self.last_fault, self.last_fault_at = fault, self.now
-        if self.line and len(self.permits) < self.settings.max_concurrency:
-            self._admit(self.line.popleft().later)
+        while self.line and len(self.permits) < self.settings.max_concurrency:
+            first = self.line.popleft()
+            first.patience.cancel()
+            self._admit(first.later)
 
     # ---- models
 
     async def _learn_models(self) -> None:
-        """Asks the provider what it serves, until it says so."""
-        for pause in chain(LIST_AGAIN, repeat(LIST_AGAIN[-1])):
-            if await self._list_models():
-                return
-            await asyncio.sleep(pause)
+        """Asks the provider what it serves, and again from time to time: models come and go."""
+        pauses = iter(LIST_AGAIN)
+        while True:
+            listed = await self._list_models()
+            if listed:
+                pauses = iter(LIST_AGAIN)
+            await asyncio.sleep(self._relist if listed else next(pauses, LIST_AGAIN[-1]))
 
     async def _list_models(self) -> bool:
         request = openai.models_request(self.settings.base_url, self.pool.key, self.settings.kind)
@@ -163,7 +180,10 @@ class Account(SupervisedActor[Inbox]):
             self.list_problem = f"its list of models could not be read ({told.cls}: {told.message[:200]})"
             self.log.warning("models not listed", fault=told.cls, detail=told.message[:200])
         else:
-            self.models = tuple(ServedModel(name=name, upstream=name) for name in told)
+            before, self.models = self.models, tuple(ServedModel(name=name, upstream=name) for name in told)
+            self.list_problem = ""
+            if before == self.models:
+                return True
             self.log.info("models listed", count=len(told))
         self._announce()
         return not isinstance(told, Fault)

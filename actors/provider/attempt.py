@@ -49,7 +49,7 @@ class Attempt(SupervisedActor[Inbox]):
         self.limits = pool.settings.timeouts
         self.chunks = CREDIT_CHUNKS
         self.size = CREDIT_BYTES
-        self.opened = False
+        self.sent = 0  # chunks
         self._total_at = 0.0
         self._credited: asyncio.Future[None] | None = None
 
@@ -100,7 +100,7 @@ class Attempt(SupervisedActor[Inbox]):
 
     async def _stream(self) -> None:
         await self._pass_on(await self._relayed())
-        self.tell(self.begin.owner, AttemptEnded())
+        self.tell(self.begin.owner, AttemptEnded(n=self.sent))
         self.leave()
 
     async def _relayed(self) -> list[bytes]:
@@ -174,7 +174,7 @@ class Attempt(SupervisedActor[Inbox]):
             for event in told:
                 await asyncio.sleep(0)
                 await self._pass_on([event])
-            self.tell(begin.owner, AttemptEnded())
+            self.tell(begin.owner, AttemptEnded(n=self.sent))
         self.leave()
 
     # ---- towards the exchange
@@ -189,10 +189,10 @@ class Attempt(SupervisedActor[Inbox]):
         data = b"".join(events)
         self.chunks -= 1
         self.size -= len(data)
-        if self.opened:
-            self.tell(self.begin.owner, AttemptChunk(data=data, count=len(events)))
+        self.sent += 1
+        if self.sent > 1:
+            self.tell(self.begin.owner, AttemptChunk(n=self.sent, data=data, count=len(events)))
         else:
-            self.opened = True
             self.report_end_to(self.begin.owner)
             self.asked.answer(AttemptOpened(attempt=self.address, data=data, count=len(events)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from typing import assert_never
 
 from actors.router.decide import Plan, Rules, default_model, listed, plan, table_of
@@ -20,6 +20,7 @@ from messages.outcome import AskFailed, Refusal
 from messages.provider import Announce, ProviderAnnounced
 from messages.routing import ListModels, ModelsListed, PlanFor, Planned
 
+LEARN_AGAIN = 1.0  # seconds between two tries to hear what an account serves
 LEARN_LIMIT = 1.0  # seconds the router waits for what the accounts say, before it starts without
 
 Inbox = PlanFor | ListModels | ProviderAnnounced
@@ -40,8 +41,21 @@ class Router(SupervisedActor[Inbox]):
         await asyncio.gather(*(self._learn(name) for name in self.providers))
 
     async def _learn(self, name: str) -> None:
-        with suppress(AskFailed):
+        try:
             self._note(await self.ask(f"/providers/{name}/account", Announce(), timeout=LEARN_LIMIT))
+        except AskFailed:
+            self.after(LEARN_AGAIN, partial(self._ask_again, name))
+
+    def _ask_again(self, name: str) -> None:
+        """Until everybody has been heard: one who is only slow does not announce himself."""
+        if name not in self.table.providers:
+            self.ask_then(f"/providers/{name}/account", Announce(), partial(self._told, name), timeout=LEARN_LIMIT)
+
+    def _told(self, name: str, answer: ProviderAnnounced | AskFailed) -> None:
+        if isinstance(answer, ProviderAnnounced):
+            self._note(answer)
+        else:
+            self.after(LEARN_AGAIN, partial(self._ask_again, name))
 
     def receive(self, message: Inbox) -> Message | Later | None:
         """See the module."""
@@ -68,4 +82,8 @@ class Router(SupervisedActor[Inbox]):
         silent = [name for name in self.providers if name not in self.table.providers]
         if silent and decided.cls in ("unknown_model", "no_provider"):  # perhaps it is theirs: not known is not the same as not there
             raise Refusal(Fault(cls="restarting", message=f"{', '.join(silent)} has yet to say what it serves", retry_after_ms=1000))
+        unlisted = [told for told in self.table.providers.values() if told.state == "ready" and not told.complete]
+        if unlisted and decided.cls == "unknown_model":
+            why = "; ".join(f"{told.name}: {told.detail}" for told in unlisted)
+            raise Refusal(Fault(cls="no_provider", param="model", message=f"nobody is known to serve {message.model!r}, but not everybody has told ({why})"))
         raise Refusal(decided)

@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -132,10 +133,21 @@ def default_model(table: Table, rules: Rules) -> tuple[str, str] | None:
     if wished is not None and any(found.provider.state == "ready" for found in resolve(wished, table, rules)):
         return wished, ""
     for provider in table.providers.values():
-        if provider.state == "ready" and provider.models:
-            chosen = f"{provider.name}/{provider.models[0].name}"
+        talking = next((model for model in provider.models if model.configured or talks(model.name)), None)
+        if provider.state == "ready" and talking is not None:
+            chosen = f"{provider.name}/{talking.name}"
             return chosen, "" if wished is None else f"default_model {wished} can't be served now, {chosen} answered instead"
     return None
+
+
+_NO_TALKER = re.compile(
+    r"embed|bge-|rerank|whisper|transcri|tts|speech|audio|realtime|dall-e|image|video|sora|ocr|moderation|guard|babbage|davinci|gpt-3.5-turbo-instruct|search-"
+)
+
+
+def talks(model: str) -> bool:
+    """Whether a listed model may be chosen where nobody named one. Lists say no more than names; this is a guess, and only ever for that."""
+    return _NO_TALKER.search(model.lower()) is None
 
 
 def listed(table: Table, rules: Rules) -> tuple[ListedModel, ...]:

@@ -18,17 +18,24 @@ FEW = 256  # lifted alarms that nobody bothers about
 class Alarm:
     """A call to come. `lift` it, and it never does."""
 
-    __slots__ = ("_alarms", "then")
+    __slots__ = ("_alarms", "due", "then")
 
     def __init__(self, alarms: Alarms, then: Callable[[], None]) -> None:
         self._alarms = alarms
         self.then: Callable[[], None] | None = then
+        self.due = False  # it has left the heap, and is called next
+
+    def ring(self) -> None:
+        """Makes the call, unless it was lifted."""
+        then, self.then = self.then, None
+        if then is not None:
+            then()
 
     def lift(self) -> None:
         """Nothing will be called. Lifting twice, or after the call, does nothing."""
         if self.then is not None:
             self.then = None
-            self._alarms.lifted += 1
+            self._alarms.lifted += not self.due
 
 
 class Alarms:
@@ -67,13 +74,11 @@ class Alarms:
     def _ring(self) -> None:
         self._timer = None
         now = self._loop.time()
-        due: list[Alarm] = []
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].then is None):
-            due.append(heappop(self._heap)[2])
-        self._set()
-        for alarm in due:
-            then, alarm.then = alarm.then, None
-            if then is None:
+            alarm = heappop(self._heap)[2]
+            if alarm.then is None:
                 self.lifted -= 1
             else:
-                then()
+                alarm.due = True
+                self._loop.call_soon(alarm.ring)  # each a callback of its own: one that raises takes no other with it
+        self._set()

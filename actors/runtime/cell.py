@@ -403,11 +403,11 @@ class Cell:
     def _begin(self, envelope: Envelope) -> None:
         system = self.system
         if envelope.deadline is not None and envelope.deadline <= system.now():
-            system.fail(self.address, envelope, DeadlinePassed(address=self.address, seconds=system.now() - envelope.at))
+            self._pass_over(envelope, DeadlinePassed(address=self.address, seconds=system.now() - envelope.at))
             return
         if self._drop:
             self._drop -= 1
-            system.fail(self.address, envelope, Refused(fault=Fault(cls="internal", message="dropped by an injected kernel.drop")))
+            self._pass_over(envelope, Refused(fault=Fault(cls="internal", message="dropped by an injected kernel.drop")))
             return
         instance = self.instance
         assert instance is not None
@@ -419,6 +419,11 @@ class Cell:
         else:
             instance.handle(envelope)
         self.current = None
+
+    def _pass_over(self, envelope: Envelope, outcome: Outcome) -> None:
+        self.system.fail(self.address, envelope, outcome)
+        assert self.instance is not None, "only a living instance has turns"
+        self.instance.passed_over(envelope)
 
     def _obey(self, envelope: Envelope) -> None:
         message = self.read(envelope)

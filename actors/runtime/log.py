@@ -80,7 +80,10 @@ class _Bridge(logging.Handler):
     """What libraries log goes the same way."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger(logger=record.name).log(min(record.levelno, 40), record.getMessage(), exc_info=record.exc_info or None)
+        try:
+            structlog.get_logger(library=record.name).log(min(record.levelno, 40), record.getMessage(), exc_info=record.exc_info or None)
+        except (TypeError, ValueError):  # a library's own mistake in a log call must not end what it was doing
+            self.handleError(record)
 
 
 def configure_service(level: str, form: Format, stream: IO[str]) -> BufferedLines:

@@ -125,6 +125,9 @@ class SupervisedActor(_Actor, Generic[I]):
         if not isinstance(answer, Later):
             self._cell.respond(envelope, answer)
 
+    def passed_over(self, envelope: Envelope) -> None:
+        """A message that was dropped instead of handled: its deadline had passed. For supervisors that owe somebody a Down."""
+
     # ---- what an actor knows
 
     @property
