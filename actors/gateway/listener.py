@@ -35,6 +35,7 @@ class Gate:
     version: str
     port: int = 0
     open: set[Address] = field(default_factory=set)  # the ports of the requests under way
+    drain: float = DRAIN_LIMIT
     draining: bool = False
     quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when, while draining, none is under way any more
 
@@ -87,7 +88,7 @@ class Listener:
         gate.draining = True
         await self._site.stop()
         with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_LIMIT if gate.open else 0):
+            async with asyncio.timeout(gate.drain if gate.open else 0):
                 await gate.quiet.wait()
         for port in gate.open:
             gate.system.tell(port, ChatFailed(fault=Fault(cls="restarting", message="the gateway was shut down before the answer was whole")))

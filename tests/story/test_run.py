@@ -176,6 +176,42 @@ async def test_a_killed_daemon_is_told_from_a_running_one(tmp_path: Path) -> Non
     assert code == 1 and "no daemon answers" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize("header", [b"Content-Length: abc", b"X-Long: " + b"x" * 20_000, b"no colon here"])
+async def test_a_request_that_is_no_http_is_answered_and_what_libraries_log_reaches_the_log(tmp_path: Path, header: bytes) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(daemon.url.rpartition(":")[2]))
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n")
+        async with asyncio.timeout(LIMIT):
+            assert (await reader.read()).startswith(b"HTTP/1.0 400")
+        writer.close()
+        _, log = await daemon.stop()
+    assert all("actor" in line or "library" in line for line in log)
+
+
+async def test_a_state_directory_that_can_not_be_used_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    code, _, err = await ended(tmp_path, "serve", "--port", "0")
+    assert code == 1 and "can't be used" in err and "Traceback" not in err
+
+
+async def test_what_is_written_into_the_state_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0"):
+        assert {path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()} == {0}
+
+
+async def test_a_damaged_note_of_the_running_daemon_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "running.json").write_text("{")
+    code, _, err = await ended(tmp_path, "status")
+    assert code == 1 and "damaged" in err and "Traceback" not in err
+
+
+async def test_a_setting_without_effect_is_told(tmp_path: Path) -> None:
+    write_config(tmp_path, "routing: {strategy: weighted}\n")
+    code, out, _ = await ended(tmp_path, "check-config")
+    assert code == 0 and "routing.strategy" in out
+
+
 async def test_no_log_line_holds_any_of_a_body_and_every_line_of_a_request_has_its_trace(tmp_path: Path) -> None:
     canary = "canary-7f3a"
     async with FakeProvider(answer=f"answered {canary}") as fake:

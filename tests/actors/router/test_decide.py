@@ -121,6 +121,12 @@ def test_a_default_that_cant_be_served_falls_to_the_first_able_provider_and_says
     assert isinstance(decided, Plan) and "gone" in decided.note and "a/x" in decided.note
 
 
+def test_the_default_is_never_a_model_that_does_not_talk() -> None:
+    names = ("text-embedding-ada-002", "whisper-1", "tts-1-hd", "dall-e-3", "omni-moderation-latest", "babbage-002", "gpt-4o")
+    assert places(plan("", (), table(provider("openai", *(model(name) for name in names))), Rules())) == [("openai", "gpt-4o")]
+    assert default_model(table(provider("openai", model("text-embedding-3-small"))), Rules()) is None
+
+
 def test_the_embedded_provider_answers_who_names_nothing_and_who_names_it() -> None:
     alone = table(EMBEDDED)
     assert places(plan("", (), alone, Rules())) == [("embedded", "echo")]
