@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from messages.faults import Fault
 from messages.message import Message
 
@@ -53,6 +55,14 @@ class Full(Message, kind="ask.full"):
 
 
 Outcome = Refused | NoSuchAddress | Crashed | DeadlinePassed | Full
+
+
+_OUTCOMES = frozenset(outcome.kind for outcome in (Refused, NoSuchAddress, Crashed, DeadlinePassed, Full))
+
+
+def is_outcome(answer: Message) -> TypeGuard[Outcome]:
+    """Whether this is one of the five, and no answer."""
+    return answer.kind in _OUTCOMES
 
 
 class AskFailed(Exception):

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from io import BytesIO
 from typing import assert_never
 
@@ -31,6 +31,9 @@ from messages.provider import AttemptAnswered, AttemptChunk, AttemptEnded, Attem
 from messages.supervision import Down, ExitReason
 
 Inbox = BeginAttempt | GrantCredit
+
+BROKEN = (aiohttp.ClientError, ssl.SSLError, OSError, TimeoutError)
+"""What a call may raise that says something about the provider, or the way to it."""
 
 MAX_ANSWER = 64 * 1024 * 1024
 LINGER = 0.1  # seconds that the end of a body is waited for once everything is said
@@ -84,12 +87,15 @@ class Attempt(SupervisedActor[Inbox]):
     # ---- a real provider
 
     async def _plain(self) -> None:
-        async with self._call() as (response, _):
-            body = await self._read(response)
-            fault = openai.read_answer(response.status, response.headers, body)
-            if fault is not None:
-                raise Exit(self._failed(fault))
-            self.asked.answer(AttemptAnswered(content_type=response.content_type, body=body))
+        try:
+            async with self._limit(self.limits.total), self._call() as response:
+                body = await self._read(response)
+        except BROKEN as error:
+            raise self._broken(error) from error
+        fault = openai.read_answer(response.status, response.headers, body)
+        if fault is not None:
+            raise Exit(self._failed(fault))
+        self.asked.answer(AttemptAnswered(content_type=response.content_type, body=body))
         self.leave()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -107,7 +113,7 @@ class Attempt(SupervisedActor[Inbox]):
         """Passes on all but the last events, and returns those."""
         reader = openai.StreamReader()
         try:
-            async with self._call() as (response, limit):
+            async with self._limit(self.limits.first_token) as limit, self._call() as response:
                 if response.status != 200:
                     raise Exit(self._failed(classify(response.status, response.headers, await self._read(response))))
                 if response.content_type == "application/json":  # asked for a stream, it answered in one piece: the client gets its stream
@@ -116,9 +122,9 @@ class Attempt(SupervisedActor[Inbox]):
                         raise Exit(self._failed(events))
                     return events
                 await self._relay(reader, response, limit)
-        except Exit:
+        except (Exit, *BROKEN) as error:
             if reader.verdict() is not None:
-                raise  # else the answer had its finish reason: what broke after it is nobody's loss
+                raise self._broken(error) from error  # else the answer had its finish reason: what broke after it is nobody's loss
         return reader.tail()
 
     async def _relay(self, reader: openai.StreamReader, response: aiohttp.ClientResponse, limit: asyncio.Timeout) -> None:
@@ -139,25 +145,28 @@ class Attempt(SupervisedActor[Inbox]):
         if fault is not None:
             raise Exit(self._failed(fault))
 
-    @asynccontextmanager
-    async def _call(self) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
-        """The call under its limits; what goes wrong on the way becomes this attempt's end."""
-        request = openai.chat_request(self.begin.base_url, self.pool.key, self.pool.settings.kind, self.begin, self._cell.trace)
+    def _limit(self, first: float) -> asyncio.Timeout:
+        """The time the attempt may take: `first` seconds for now, and never more than `total`."""
         self._total_at = self.now + self.limits.total
-        first = self.now + (self.limits.first_token if self.begin.stream else self.limits.total)
-        limit = asyncio.timeout_at(min(first, self._total_at))
-        try:
-            calling = self.pool.session.request(
-                request.method, request.url, headers=request.headers, data=_payload(request.body), allow_redirects=False  # the key stays here
-            )
-            async with limit, calling as response:
-                yield response, limit
-        except aiohttp.ConnectionTimeoutError as error:
-            raise Exit(self._failed(self._fault("connection", f"no connection within {self.limits.connect:g} s"))) from error
-        except TimeoutError as error:
-            raise Exit(self._failed(self._fault("timeout", "the provider was silent for longer than its limits allow"))) from error
-        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise Exit(self._failed(self._fault("connection", told_of(error, self.pool.name)))) from error
+        return asyncio.timeout_at(min(self.now + first, self._total_at))
+
+    def _call(self) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        request = openai.chat_request(self.begin.base_url, self.pool.key, self.pool.settings.kind, self.begin, self._cell.trace)
+        return self.pool.session.request(
+            request.method, request.url, headers=request.headers, data=_payload(request.body), allow_redirects=False  # the key stays here
+        )
+
+    def _broken(self, error: BaseException) -> Exit:
+        """What went wrong on the way, as this attempt's end."""
+        match error:
+            case Exit():
+                return error
+            case aiohttp.ConnectionTimeoutError():
+                return Exit(self._failed(self._fault("connection", f"no connection within {self.limits.connect:g} s")))
+            case TimeoutError():
+                return Exit(self._failed(self._fault("timeout", "the provider was silent for longer than its limits allow")))
+            case _:
+                return Exit(self._failed(self._fault("connection", told_of(error, self.pool.name))))
 
     # ---- the embedded one
 
@@ -208,7 +217,7 @@ def _payload(body: bytes | None) -> bytes | BytesIO | None:
     return body if body is None or len(body) <= LARGE else BytesIO(body)
 
 
-def told_of(error: Exception, provider: str) -> str:
+def told_of(error: BaseException, provider: str) -> str:
     """What broke between us and a provider, for whoever has to mend it."""
     match error:
         case aiohttp.ClientConnectorCertificateError():

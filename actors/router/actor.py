@@ -14,12 +14,14 @@ from typing import assert_never
 
 from actors.router.decide import Plan, Rules, default_model, listed, plan, table_of
 from actors.runtime.supervised import Later, SupervisedActor
+from messages.chat import Capability
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import AskFailed, Refusal
 from messages.provider import Announce, ProviderAnnounced
 from messages.routing import ListModels, ModelsListed, PlanFor, Planned
 
+PLANS = 1000  # names that nobody lists can be pinned: what is remembered has an end
 LEARN_AGAIN = 1.0  # seconds between two tries to hear what an account serves
 LEARN_LIMIT = 1.0  # seconds the router waits for what the accounts say, before it starts without
 
@@ -35,6 +37,7 @@ class Router(SupervisedActor[Inbox]):
         self.rules = rules
         self.attempts = attempts
         self.table = table_of({})
+        self.plans: dict[tuple[str, tuple[Capability, ...], bool], Planned] = {}  # what this table was asked already
 
     async def on_start(self) -> None:
         """Asks everybody to say again what they serve. Who is down himself will announce himself when he is back."""
@@ -73,9 +76,19 @@ class Router(SupervisedActor[Inbox]):
 
     def _note(self, announced: ProviderAnnounced) -> None:
         known = {**self.table.providers, announced.name: announced}
+        self.plans.clear()
         self.table = table_of({name: known[name] for name in self.providers if name in known})
 
     def _plan(self, message: PlanFor) -> Planned:
+        wanted = (message.model, message.needs, message.fallback)
+        planned = self.plans.get(wanted)
+        if planned is None:
+            planned = self._decide(message)
+            if len(self.plans) < PLANS:
+                self.plans[wanted] = planned
+        return planned
+
+    def _decide(self, message: PlanFor) -> Planned:
         decided = plan(message.model, message.needs, self.table, self.rules, fallback=message.fallback)
         if isinstance(decided, Plan):
             return Planned(candidates=decided.candidates, attempts=self.attempts, note=decided.note)

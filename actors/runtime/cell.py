@@ -447,7 +447,7 @@ class Cell:
 
     def read(self, envelope: Envelope) -> Message | None:
         """The message in the envelope; None when it can't be read, and its sender has been told."""
-        if isinstance(envelope.payload, Message):
+        if not isinstance(envelope.payload, bytes):
             return envelope.payload
         try:
             message = unpack(envelope.payload)

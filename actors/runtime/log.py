@@ -45,10 +45,12 @@ class BufferedLines:
             full = at_once or len(self._lines) >= FLUSH_LINES
             wait = not full and not self._due
             self._due = self._due or wait
-        loop = asyncio._get_running_loop()
-        if full or (wait and loop is None):
+        if not full and not wait:
+            return
+        loop = None if full else asyncio._get_running_loop()  # a call into the kernel, in CPython 3.11: not for every line
+        if loop is None:
             self.flush()
-        elif wait and loop is not None:
+        else:
             loop.call_later(FLUSH_AFTER, self.flush)
 
     def flush(self) -> None:

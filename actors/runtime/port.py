@@ -74,7 +74,7 @@ class Port:
         if len(self._received) >= LIMIT:
             return Full(address=self.address, depth=LIMIT, size=0)
         try:
-            self._take(envelope.payload if isinstance(envelope.payload, Message) else unpack(envelope.payload))
+            self._take(unpack(envelope.payload) if isinstance(envelope.payload, bytes) else envelope.payload)
         except Unreadable as error:
             return Refused(fault=Fault(cls="not_understood", message=f"{self.address}: {error}"))
         return None

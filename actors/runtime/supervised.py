@@ -29,7 +29,7 @@ from actors.runtime.system import ASK_TIMEOUT, TRACE, ActorSystem
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Ask, Message
-from messages.outcome import AskFailed, Outcome, Refusal
+from messages.outcome import AskFailed, Outcome, Refusal, is_outcome
 from messages.supervision import Down, ExitReason
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class SupervisedActor(_Actor, Generic[I]):
 
         def settled(answer: Any) -> None:
             cell.slots.discard(slot)
-            cell.notice(partial(in_turn, AskFailed(answer) if isinstance(answer, Outcome) else answer))
+            cell.notice(partial(in_turn, AskFailed(answer) if is_outcome(answer) else answer))
 
         slot = cell.system.open_slot(cell.address, address, message, timeout, settled, trace)
         cell.slots.add(slot)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
 from actors.runtime.alarms import Alarm, Alarms
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
-from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe
+from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe, is_outcome
 from messages.supervision import Decision, Down, ExitReason
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class ActorSystem:
         def settle(answer: Message) -> None:
             if future.done():
                 return
-            if isinstance(answer, Outcome):
+            if is_outcome(answer):
                 future.set_exception(AskFailed(answer))
             else:
                 future.set_result(cast(R, answer))

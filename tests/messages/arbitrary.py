@@ -8,6 +8,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import hypothesis.strategies as st
+from annotated_types import Ge
+from pydantic.fields import FieldInfo
 
 from messages.message import Message, Part, known_kinds
 
@@ -32,8 +34,17 @@ def our_messages() -> dict[str, type[Message]]:
 
 def instances(cls: type[Part], depth: int = 2) -> st.SearchStrategy[Any]:
     """Instances of a message or a part; parts inside parts down to this depth, below it only where they must be."""
-    fields = {name: values(field.annotation, depth) for name, field in cls.model_fields.items()}
+    fields = {name: _above(least(field), values(field.annotation, depth)) for name, field in cls.model_fields.items()}
     return st.builds(cls, **fields)
+
+
+def least(field: FieldInfo) -> float | None:
+    """The least value that a field allows, where it says one."""
+    return next((float(bound.ge) for bound in field.metadata if isinstance(bound, Ge) and isinstance(bound.ge, int | float)), None)
+
+
+def _above(bound: float | None, some: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return some if bound is None else some.map(abs).filter(lambda value: value >= bound)
 
 
 def values(kind: Any, depth: int) -> st.SearchStrategy[Any]:
