@@ -38,7 +38,7 @@ class AttemptOpened(Message, kind="provider.attempt_opened"):
 
 
 class BeginAttempt(Ask[AttemptAnswered | AttemptOpened], kind="provider.begin_attempt"):
-    """Call the provider once. `base_url` is what the router believes; the account refuses when it is not its own.
+    """Call the provider once. `base_url` is what the router believes; the attempt refuses when it is not its provider's own.
 
     `owner` is who wants it: when that ends, so does the attempt, and it gets the stream. `model` is the upstream's name for the model;
     when `rename` is set the body says another and is rewritten.

@@ -11,7 +11,7 @@ from messages.message import Ask, Message, Part
 
 
 class Candidate(Part):
-    """One way to serve a request: `upstream` is what the provider calls the model; the provider checks that `base_url` is its own."""
+    """One way to serve a request: `upstream` is what the provider calls the model; the attempt checks that `base_url` is its provider's own."""
 
     provider: str
     base_url: str

@@ -1,8 +1,8 @@
 """Owns what one provider allows: its permits, the queue for them, its list of models, its counters.
 
-    exchange --BeginAttempt--> account --(a permit is free)--> the same, handed on to `attempts`
+    exchange --BeginAttempt--> account --(a permit is free)--> the same, handed on unread to `attempts`
                                   |----(none is free)--> waits in line, then the same
-                                  `----(line full, or not ours)--> Refused
+                                  `----(line full)--> Refused
     attempt ends --Down--> account: the permit is free again
     account --ProviderAnnounced--> router
 
@@ -26,6 +26,7 @@ from actors.runtime.cell import Timer
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.config import ModelSettings
 from messages.config_values import host_and_port, is_loopback
+from messages.envelope import Envelope
 from messages.faults import Fault
 from messages.message import Message
 from messages.outcome import Refusal
@@ -86,42 +87,48 @@ class Account(SupervisedActor[Inbox]):
         if self.models is None and self.settings.state == "ready":
             self.spawn(self._learn_models(), "models")
 
+    def handle(self, envelope: Envelope) -> None:
+        """An attempt is admitted unread: what it is to do is the attempt's business, and its body may be long."""
+        if envelope.kind != BeginAttempt.kind:
+            super().handle(envelope)
+            return
+        fault = self._begin()
+        if fault is not None:
+            self._cell.respond(envelope, Refusal(fault))
+
     def receive(self, message: Inbox) -> Message | Later | None:
         """See the module."""
         match message:
-            case BeginAttempt():
-                return self._begin(message)
             case Announce():
                 return self._announcement()
             case ReportProvider():
                 return ProviderReported(status=self._status())
+            case BeginAttempt():
+                raise AssertionError("handled unread")
             case _:
                 assert_never(message)
 
     # ---- permits
 
-    def _begin(self, message: BeginAttempt) -> Later:
-        if (message.provider, message.base_url) != (self.pool.name, self.settings.base_url):
-            told = f"{self.pool.name} is at {self.settings.base_url or 'no URL'}, not at {message.base_url}: not sent"
-            raise Refusal(Fault(cls="internal", message=told))
+    def _begin(self) -> Fault | None:
+        """Admits the attempt being handled, or lets it wait in line; or says why not."""
         if self.settings.state == "unconfigured":
-            raise Refusal(Fault(cls="no_provider", provider=self.pool.name, message=f"{self.pool.name} is not set up: {self._detail()}"))
+            return Fault(cls="no_provider", provider=self.pool.name, message=f"{self.pool.name} is not set up: {self._detail()}")
         if not self.line and len(self.permits) < self.settings.max_concurrency:
-            return self._admit(self.later())
-        if len(self.line) >= LINE:
-            raise Refusal(self._busy(f"{LINE} requests are in line for {self.pool.name} already"))
-        patience = self.after(LINE_LIMIT, partial(self._give_up, message.owner))
-        waiting = Waiting(message.owner, self.later(), patience)
-        self.line.append(waiting)
-        self.monitor(message.owner)
-        return waiting.later
+            self._admit(self.later())
+        elif len(self.line) >= LINE:
+            return self._busy(f"{LINE} requests are in line for {self.pool.name} already")
+        else:
+            patience = self.after(LINE_LIMIT, partial(self._give_up, self.sender))
+            self.line.append(Waiting(self.sender, self.later(), patience))
+            self.monitor(self.sender)
+        return None
 
-    def _admit(self, later: Later) -> Later:
+    def _admit(self, later: Later) -> None:
         self.calls += 1
         id = self.system.unique()
         if later.forward(self.attempts, id) is None:
             self.permits.add(f"{self.attempts}/{id}")
-        return later
 
     def _give_up(self, owner: str) -> None:
         for waiting in self._leave_line(owner):

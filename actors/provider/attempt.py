@@ -71,6 +71,9 @@ class Attempt(SupervisedActor[Inbox]):
                 assert_never(message)
 
     def _begin(self, message: BeginAttempt) -> Later:
+        if (message.provider, message.base_url) != (self.pool.name, self.pool.settings.base_url):
+            told = f"{self.pool.name} is at {self.pool.settings.base_url or 'no URL'}; what was routed to {message.provider} at {message.base_url} is not sent"
+            self.fail(Fault(cls="internal", message=told))
         self.begin = message
         self.asked = self.later()
         self.monitor(message.owner)

@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import pytest
 
-from messages.provider import ReportProvider
+from messages.outcome import AskFailed, Refused
+from messages.provider import BeginAttempt, ReportProvider
 from messages.supervision import Crash
 from tests.doubles.fake_provider import FakeProvider
-from undying import Daemon
+from undying import Daemon, Port
 
 CHAT = {"model": "mock", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -70,3 +72,15 @@ async def test_whoever_waits_longer_in_line_than_he_may_is_told_that_it_is_busy(
         fake.release()
         assert (await first).status == 200
         assert len(fake.calls) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"provider": "other"}, {"base_url": "http://127.0.0.1:9/v1"}])
+async def test_what_was_routed_to_another_provider_or_url_is_never_sent(tmp_path: Path, wrong: dict[str, str]) -> None:
+    async with FakeProvider() as fake, Daemon(settings(fake.base_url, tmp_path, 1)) as daemon, Port(daemon.system) as owner:
+        right = {"provider": "fake", "base_url": fake.base_url}
+        rest = {"owner": owner.address, "model": "mock", "rename": False, "stream": False, "include_usage": False, "body": b"{}"}
+        with pytest.raises(AskFailed) as failure:
+            await daemon.system.ask("/providers/fake/account", BeginAttempt.model_validate({**right, **wrong, **rest}))
+        assert isinstance(failure.value.outcome, Refused)
+        assert "not sent" in failure.value.outcome.fault.message
+        assert fake.calls == [] and await in_flight(daemon) == 0
