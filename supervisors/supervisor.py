@@ -18,7 +18,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, ClassVar, assert_never
 
-from actors.runtime.cell import Cell, Exit
+from actors.runtime.cell import Cell
+from actors.runtime.exits import Exit
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.envelope import Address, Envelope

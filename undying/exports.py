@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.runtime.asyncio_actor import AsyncioActor
-from actors.runtime.cell import Exit
+from actors.runtime.exits import Exit
 from actors.runtime.port import Port
 from actors.runtime.supervised import Later
 from actors.runtime.supervised import SupervisedActor as Actor

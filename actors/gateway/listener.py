@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from actors.runtime.cell import Exit
+from actors.runtime.exits import Exit
 from actors.runtime.system import ActorSystem
 from messages.chat import ChatFailed
 from messages.config import Settings

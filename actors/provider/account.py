@@ -22,8 +22,8 @@ from actors.provider.attempt import told_of
 from actors.provider.classify import classify
 from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
-from actors.runtime.cell import Timer
 from actors.runtime.supervised import Later, SupervisedActor
+from actors.runtime.timer import Timer
 from messages.config import ModelSettings
 from messages.config_values import host_and_port, is_loopback
 from messages.envelope import Envelope

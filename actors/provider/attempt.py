@@ -22,7 +22,7 @@ import aiohttp
 from actors.provider.classify import classify
 from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
-from actors.runtime.cell import Exit
+from actors.runtime.exits import Exit
 from actors.runtime.supervised import Later, SupervisedActor
 from messages.chat import CREDIT_BYTES, CREDIT_CHUNKS
 from messages.faults import Fault, FaultClass

@@ -19,19 +19,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
+from actors.runtime.describe import status_of
+from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.system import TRACE, ActorSystem, Resident
+from actors.runtime.timer import Timer
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message, Unreadable, unpack
 from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused
-from messages.supervision import ActorStatus, Crash, Decision, Delay, Describe, Described, Down, Drop, ExitReason, State
+from messages.supervision import Crash, Decision, Delay, Describe, Described, Down, Drop, ExitReason, State
 
 if TYPE_CHECKING:
     from actors.runtime.supervised import SupervisedActor
@@ -42,46 +44,6 @@ KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", "supervision.desc
 
 Started = Callable[[ExitReason | None], None]
 """Told once how a start went: None when the actor runs, else why not. Called before `start` returns, or in the parent's turn."""
-
-
-class Exit(Exception):
-    """Raised inside an actor to end it with a typed reason. `failed` carries its evidence as a fault."""
-
-    def __init__(self, reason: ExitReason) -> None:
-        super().__init__(f"{reason.how} {reason.error}".strip())
-        self.reason = reason
-
-
-class InjectedCrash(Exception):
-    """What `kernel.crash` raises."""
-
-
-class Timer:
-    """A call to come, in an instance's turn. Once cancelled it is never made, even when its time has come already."""
-
-    __slots__ = ("_alarm", "_cell", "_then", "_trace")
-
-    def __init__(self, cell: Cell, seconds: float, then: Callable[[], None], *, overtake: bool) -> None:
-        self._cell = cell
-        self._then: Callable[[], None] | None = then
-        self._trace = TRACE.get()
-        self._alarm = cell.system.alarms.at(cell.system.now() + seconds, partial(self._fire, overtake))
-        cell.timers.add(self)
-
-    def cancel(self) -> None:
-        """Nothing will be called."""
-        self._alarm.lift()
-        self._then = None
-        self._cell.timers.discard(self)
-
-    def _fire(self, overtake: bool) -> None:
-        self._cell.timers.discard(self)
-        self._cell.notice(self._call, overtake=overtake)
-
-    def _call(self) -> None:
-        if self._then is not None:
-            TRACE.set(self._trace)
-            self._then()
 
 
 class Cell:
@@ -443,7 +405,7 @@ class Cell:
     def _describe(self, envelope: Envelope) -> None:
         message = self.read(envelope)
         if isinstance(message, Describe) and envelope.slot:
-            self.system.answer(envelope, Described(status=self.status(message.depth)), self.address)
+            self.system.answer(envelope, Described(status=status_of(self, message.depth)), self.address)
 
     def read(self, envelope: Envelope) -> Message | None:
         """The message in the envelope; None when it can't be read, and its sender has been told."""
@@ -492,7 +454,7 @@ class Cell:
 
     def _owned_done(self, incarnation: int, then: Callable[[], None] | None, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        error = _error_of(task)
+        error = error_of(task)
         if incarnation != self.incarnation or self.instance is None:
             return  # it was cancelled, and went on for a while
         if error is None:
@@ -505,7 +467,7 @@ class Cell:
             case "stopping":
                 self._end(crash_reason(error))
             case "running" | "suspended":
-                self.notice(partial(_reraise, error), overtake=True)
+                self.notice(partial(reraise, error), overtake=True)
             case "restarting" | "stopped":
                 raise AssertionError(self.state)
             case _:
@@ -545,44 +507,6 @@ class Cell:
             self.state = "running"
             self.wake()
 
-    # ---- seen from outside
-
-    def status(self, depth: int = -1) -> ActorStatus:
-        """What is known of this actor now, and of its children down to `depth` levels (-1: all)."""
-        now = self.system.now()
-        oldest = self.mailbox.oldest()
-        state: State = "restarting" if self.restart_at is not None and self.state == "stopped" else self.state
-        return ActorStatus(
-            address=self.address, actor=self.instance.title if self.instance is not None else "", state=state,
-            incarnation=self.incarnation, restarts=self.restarts, restart_type=self.restart_type,
-            strategy=self.instance.strategy_name if self.instance is not None else "",
-            depth=self.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=self.mailbox.high_water,
-            handled=self.handled, busy_ms=int(self.busy * 1000), uptime_ms=int((now - self.started_at) * 1000) if self.instance is not None else 0,
-            last_exit=self.last_exit, last_exit_ms_ago=None if self.last_exit is None else int((now - self.last_exit_at) * 1000),
-            next_restart_ms=None if self.restart_at is None else max(0, int((self.restart_at - now) * 1000)),
-            understands=tuple(sorted(self.accepts)),
-            children=tuple(child.status(depth - 1) for child in self.children.values()) if depth else (),
-        )  # fmt: skip
-
     def _publish(self, event: Any, detail: str = "") -> None:
         if self.system.listeners:
             self.system.publish(Decision(at=self.system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail))
-
-
-def crash_reason(error: BaseException) -> ExitReason:
-    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent."""
-    if isinstance(error, Exit):
-        return error.reason
-    text = str(traceback.TracebackException(type(error), error, None, compact=True))
-    return ExitReason(how="crashed", error=type(error).__name__, detail=text[:500].encode(errors="replace").decode())
-
-
-def _error_of(task: asyncio.Task[None]) -> BaseException | None:
-    """What a task crashed with. One that was cancelled was meant to end, unless nobody asked for it: then what it awaited was cancelled."""
-    if not task.cancelled():
-        return task.exception()
-    return None if task.cancelling() else asyncio.CancelledError("what it awaited was cancelled")
-
-
-def _reraise(error: BaseException) -> None:
-    raise error

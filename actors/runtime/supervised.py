@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get
 
 import structlog
 
-from actors.runtime.cell import START_LIMIT, Cell, Exit, Timer
+from actors.runtime.cell import START_LIMIT, Cell
+from actors.runtime.exits import Exit
 from actors.runtime.system import ASK_TIMEOUT, TRACE, ActorSystem
+from actors.runtime.timer import Timer
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Ask, Message

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.runtime.cell import Exit
+from actors.runtime.exits import Exit
 from actors.runtime.supervised import Later, SupervisedActor
 from actors.runtime.system import Wire
 from messages.faults import Fault

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from actors.runtime.cell import BATCH, Timer
+from actors.runtime.cell import BATCH
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import TRACE
+from actors.runtime.timer import Timer
 from supervisors.spec import ChildSpec
 from supervisors.supervisor import DynamicSupervisor
 from tests.actors.runtime.trees import Worker, growing, quiet

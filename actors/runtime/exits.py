@@ -1,0 +1,40 @@
+"""How an instance ends, from the exception to the reason that its supervisor hears."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+from messages.supervision import ExitReason
+
+
+class Exit(Exception):
+    """Raised inside an actor to end it with a typed reason. `failed` carries its evidence as a fault."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(f"{reason.how} {reason.error}".strip())
+        self.reason = reason
+
+
+class InjectedCrash(Exception):
+    """What `kernel.crash` raises."""
+
+
+def crash_reason(error: BaseException) -> ExitReason:
+    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent."""
+    if isinstance(error, Exit):
+        return error.reason
+    text = str(traceback.TracebackException(type(error), error, None, compact=True))
+    return ExitReason(how="crashed", error=type(error).__name__, detail=text[:500].encode(errors="replace").decode())
+
+
+def error_of(task: asyncio.Task[None]) -> BaseException | None:
+    """What a task crashed with. One that was cancelled was meant to end, unless nobody asked for it: then what it awaited was cancelled."""
+    if not task.cancelled():
+        return task.exception()
+    return None if task.cancelling() else asyncio.CancelledError("what it awaited was cancelled")
+
+
+def reraise(error: BaseException) -> None:
+    """Raises it, in the turn of the actor whose task it was."""
+    raise error
