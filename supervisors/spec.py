@@ -14,7 +14,7 @@ RestartType = Literal["permanent", "transient", "temporary"]
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 
-OnExhausted = Literal["escalate", "backoff", "quarantine"]
+OnExhausted = Literal["escalate", "backoff"]
 """What follows when restarts come faster than the intensity allows: end (and let the supervisor above decide), or go on ever slower."""
 
 
