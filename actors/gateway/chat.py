@@ -146,13 +146,14 @@ async def _next(port: Port, until: float) -> Told | None:
 
 async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
     """Writes within a limit: a client that takes nothing is cut off instead of waited for."""
+    system, transport = request.app[GATE].system, request.transport
+    if transport is None:
+        raise ConnectionResetError("the client is gone")
+    alarm = system.alarms.at(system.now() + WRITE_LIMIT, transport.abort)
     try:
-        async with asyncio.timeout(WRITE_LIMIT):
-            await response.write(data)
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-        raise
+        await response.write(data)
+    finally:
+        alarm.lift()
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -24,6 +24,7 @@ from actors.provider.pool import Pool, read_whole
 from actors.provider.wire import embedded, openai
 from actors.runtime.exits import Exit
 from actors.runtime.supervised import Later, SupervisedActor
+from actors.runtime.timer import Timer
 from messages.chat import CREDIT_BYTES, CREDIT_CHUNKS
 from messages.faults import Fault, FaultClass
 from messages.message import Message
@@ -45,6 +46,7 @@ class Attempt(SupervisedActor[Inbox]):
 
     begin: BeginAttempt
     asked: Later
+    call: asyncio.Task[None]
 
     def __init__(self, pool: Pool) -> None:
         super().__init__()
@@ -53,7 +55,9 @@ class Attempt(SupervisedActor[Inbox]):
         self.chunks = CREDIT_CHUNKS
         self.size = CREDIT_BYTES
         self.sent = 0  # chunks
-        self._total_at = 0.0
+        self.reader: openai.StreamReader | None = None
+        self.due = self.total_at = self.alarm_at = 0.0  # on the loop's clock
+        self.alarm: Timer | None = None
         self._credited: asyncio.Future[None] | None = None
 
     def receive(self, message: Inbox) -> Message | Later | None:
@@ -80,7 +84,8 @@ class Attempt(SupervisedActor[Inbox]):
         if self.pool.settings.kind == "embedded":
             self.spawn(self._answer_embedded(), "embedded")
         else:
-            self.spawn(self._stream() if message.stream else self._plain(), "upstream")
+            self.total_at = self.now + self.limits.total
+            self.call = self.spawn(self._stream() if message.stream else self._plain(), "upstream")
         return self.asked
 
     def down(self, down: Down) -> None:
@@ -90,8 +95,9 @@ class Attempt(SupervisedActor[Inbox]):
     # ---- a real provider
 
     async def _plain(self) -> None:
+        self._allow(self.limits.total)
         try:
-            async with self._limit(self.limits.total), self._call() as response:
+            async with self._call() as response:
                 body = await self._read(response)
         except BROKEN as error:
             raise self._broken(error) from error
@@ -108,50 +114,68 @@ class Attempt(SupervisedActor[Inbox]):
         return body
 
     async def _stream(self) -> None:
-        await self._pass_on(await self._relayed())
-        self.tell(self.begin.owner, AttemptEnded(n=self.sent))
-        self.leave()
-
-    async def _relayed(self) -> list[bytes]:
-        """Passes on all but the last events, and returns those."""
-        reader = openai.StreamReader()
+        self._allow(self.limits.first_token)
+        reader = self.reader = openai.StreamReader()
         try:
-            async with self._limit(self.limits.first_token) as limit, self._call() as response:
+            async with self._call() as response:
                 if response.status != 200:
                     raise Exit(self._failed(classify(response.status, response.headers, await self._read(response))))
                 if response.content_type == "application/json":  # asked for a stream, it answered in one piece: the client gets its stream
                     events = openai.as_stream(await self._read(response), self.begin.include_usage)
                     if isinstance(events, Fault):
                         raise Exit(self._failed(events))
-                    return events
-                await self._relay(reader, response, limit)
+                    await self._finish(events)
+                    return
+                await self._relay(reader, response)
         except (Exit, *BROKEN) as error:
             if reader.verdict() is not None:
                 raise self._broken(error) from error  # else the answer had its finish reason: what broke after it is nobody's loss
-        return reader.tail()
+        await self._finish(reader.tail())
 
-    async def _relay(self, reader: openai.StreamReader, response: aiohttp.ClientResponse, limit: asyncio.Timeout) -> None:
+    async def _relay(self, reader: openai.StreamReader, response: aiohttp.ClientResponse) -> None:
         """Passes events on as they come, from the first token on; the reader holds back what came before it."""
         async for data in response.content.iter_any():
             events = reader.feed(data)
             if reader.fault is not None:
                 raise Exit(self._failed(reader.fault))
-            if reader.done:  # all is said; the end of the body is waited for only to keep the connection
-                limit.reschedule(min(self._total_at, self.now + LINGER))
             if reader.first_token and events:  # until then the limit for the first token, counted from the request, goes on
-                if not reader.done:
-                    limit.reschedule(self._total_at)  # a client that is slow to take it is not the provider's silence
+                self._allow(self.limits.total)  # a client that is slow to take it is not the provider's silence
                 await self._pass_on(events)
-            if reader.first_token and not reader.done:
-                limit.reschedule(min(self._total_at, self.now + self.limits.silence))
+            if reader.done:  # all is said; the end of the body is waited for only to keep the connection
+                self._allow(LINGER)
+            elif reader.first_token:
+                self._allow(self.limits.silence)
         fault = reader.verdict()
         if fault is not None:
             raise Exit(self._failed(fault))
 
-    def _limit(self, first: float) -> asyncio.Timeout:
-        """The time the attempt may take: `first` seconds for now, and never more than `total`."""
-        self._total_at = self.now + self.limits.total
-        return asyncio.timeout_at(min(self.now + first, self._total_at))
+    async def _finish(self, events: list[bytes]) -> None:
+        await self._pass_on(events)
+        self.tell(self.begin.owner, AttemptEnded(n=self.sent))
+        self.leave()
+
+    # ---- its limits
+
+    def _allow(self, seconds: float) -> None:
+        """From now on the provider may take so long, and never more than `total` since the start. Moving the limit on costs next to nothing."""
+        self.due = min(self.now + seconds, self.total_at)
+        if self.alarm is None or self.due < self.alarm_at:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+        self.alarm_at = self.due
+        self.alarm = self.after(self.due - self.now, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        if self.now < self.due:
+            self._set_alarm()
+        elif self.reader is not None and self.reader.verdict() is None:  # everything was said, only the end did not come
+            self.call.cancel()
+            self.spawn(self._finish(self.reader.tail()), "finish")
+        else:
+            raise self._broken(TimeoutError())
 
     def _call(self) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         request = openai.chat_request(self.begin.base_url, self.pool.key, self.pool.settings.kind, self.begin, self._cell.trace)
