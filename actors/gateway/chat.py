@@ -15,25 +15,25 @@ from aiohttp.http_exceptions import ContentEncodingError
 
 from actors.gateway import openai, sse
 from actors.gateway.answers import GATE, TRACE_KEY, refuse
+from actors.gateway.exchange import HOLE
 from actors.runtime.port import Port
-from messages.chat import ChatAnswered, ChatChunk, ChatClosed, ChatCredit, ChatFailed, ChatOpened, ServeChat
+from messages.chat import CREDIT_BYTES, ChatAnswered, ChatChunk, ChatClosed, ChatCredit, ChatFailed, ChatOpened, ServeChat
 from messages.faults import Fault
 from messages.outcome import Outcome, Refusal, as_fault
 from messages.supervision import Down
 
 EXCHANGES = "/gateway/exchanges"
 BODY_LIMIT = 60.0  # seconds a client may take to send its body
-WRITE_LIMIT = 60.0  # seconds a client may take for one piece of the answer
 PIECE = 64 * 1024  # bytes; an answer no longer than this fits into the socket's buffer, and nobody has to wait
 KEEP_ALIVE = 15.0  # seconds of silence before a comment is sent
 GRACE = 2.0  # seconds beyond the deadline after which even the exchange is not waited for
-CREDIT_EVERY = 4  # chunks
+CREDIT_EVERY = 4  # chunks, or
+CREDIT_SIZE = CREDIT_BYTES // 4  # bytes: whichever comes first, or a few long chunks would use up all credit and none would be given back
 
 Told = ChatAnswered | ChatOpened | ChatChunk | ChatClosed | ChatFailed | Down
 
 _LOST = Fault(cls="internal", message="the part of the gateway that held this request crashed, twice; it was restarted")
 _LOST_MIDWAY = Fault(cls="internal", message="the part of the gateway that relayed this stream crashed; what was sent is incomplete")
-_HOLE = Fault(cls="internal", message="a part of the stream was lost inside the gateway; what was sent is incomplete")
 _OVERDUE = Fault(cls="deadline", message="the request's time limit ran out")
 
 
@@ -99,7 +99,7 @@ async def _relay(request: web.Request, port: Port, opened: ChatOpened, until: fl
     headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers={**headers, **openai.served_headers(opened.served, trace)})
     await response.prepare(request)
-    count = size = 0
+    count = taken = size = 0
     whole = False
     while True:
         told = await _next(port, until)
@@ -110,10 +110,10 @@ async def _relay(request: web.Request, port: Port, opened: ChatOpened, until: fl
             case ChatChunk() if told.n == count + 1:
                 await _write(request, response, told.data)
                 whole = told.data.endswith(sse.DONE)
-                count, size = count + 1, size + len(told.data)
-                if count % CREDIT_EVERY == 0:
-                    port.tell(opened.exchange, ChatCredit(chunks=CREDIT_EVERY, size=size))
-                    size = 0
+                count, taken, size = count + 1, taken + 1, size + len(told.data)
+                if taken == CREDIT_EVERY or size >= CREDIT_SIZE:
+                    port.tell(opened.exchange, ChatCredit(chunks=taken, size=size))
+                    taken = size = 0
                 continue
             case ChatClosed() if told.n == count:
                 break
@@ -124,7 +124,7 @@ async def _relay(request: web.Request, port: Port, opened: ChatOpened, until: fl
             case Down():
                 fault, trail = _LOST_MIDWAY, ()
             case ChatChunk() | ChatClosed():
-                fault, trail = _HOLE, ()
+                fault, trail = HOLE, ()
             case ChatAnswered() | ChatOpened():
                 raise AssertionError(told)
             case _:
@@ -146,10 +146,10 @@ async def _next(port: Port, until: float) -> Told | None:
 
 async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
     """Writes within a limit: a client that takes nothing is cut off instead of waited for."""
-    system, transport = request.app[GATE].system, request.transport
+    gate, transport = request.app[GATE], request.transport
     if transport is None:
         raise ConnectionResetError("the client is gone")
-    alarm = system.alarms.at(system.now() + WRITE_LIMIT, transport.abort)
+    alarm = gate.system.alarms.at(gate.system.now() + gate.patience, transport.abort)
     try:
         await response.write(data)
     finally:

@@ -32,7 +32,7 @@ Inbox = ServeChat | ChatCredit | AttemptChunk | AttemptEnded
 ROUTER = "/routing/router"
 LIMIT = 600.0  # seconds for a request that comes without a deadline
 
-_HOLE = Fault(cls="internal", message="a part of the stream was lost inside the gateway; what was sent is incomplete")
+HOLE = Fault(cls="internal", message="a part of the stream was lost inside the gateway; what was sent is incomplete")
 
 
 class Exchange(SupervisedActor[Inbox]):
@@ -65,7 +65,7 @@ class Exchange(SupervisedActor[Inbox]):
                 if message.n == self.chunks:
                     self._close(ChatClosed(n=self.chunks))
                 else:
-                    self._give_up(_HOLE)
+                    self._give_up(HOLE)
             case _:
                 assert_never(message)
         return None
@@ -164,7 +164,7 @@ class Exchange(SupervisedActor[Inbox]):
         if chunk.n == self.chunks:
             self.tell(self.client, ChatChunk(n=chunk.n, data=chunk.data, count=chunk.count))
         else:
-            self._give_up(_HOLE)
+            self._give_up(HOLE)
 
     def _give_up(self, fault: Fault) -> None:
         self.tell(self.client, ChatFailed(fault=fault, trail=self.progress.trail))

@@ -24,6 +24,7 @@ from messages.supervision import ExitReason
 DRAIN_LIMIT = 9.0  # seconds that requests under way may take to finish when everything stops
 CLOSE_LIMIT = 1.0  # seconds for those that were told to end
 KEEPALIVE = 75.0
+WRITE_LIMIT = 60.0  # seconds a client may take for one piece of the answer
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Gate:
     port: int = 0
     open: set[Address] = field(default_factory=set)  # the ports of the requests under way
     drain: float = DRAIN_LIMIT
+    patience: float = WRITE_LIMIT
     draining: bool = False
     quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when, while draining, none is under way any more
 

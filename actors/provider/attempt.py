@@ -171,7 +171,8 @@ class Attempt(SupervisedActor[Inbox]):
     def _look_at_the_clock(self) -> None:
         if self.now < self.due:
             self._set_alarm()
-        elif self.reader is not None and self.reader.verdict() is None:  # everything was said, only the end did not come
+        elif self._credited is None and self.reader is not None and self.reader.verdict() is None:
+            # everything was said and passed on, only the end did not come
             self.call.cancel()
             self.spawn(self._finish(self.reader.tail()), "finish")
         else:
@@ -222,6 +223,7 @@ class Attempt(SupervisedActor[Inbox]):
         while self.chunks <= 0 or self.size <= 0:
             self._credited = self.system.loop.create_future()
             await self._credited
+        self._credited = None
         data = b"".join(events)
         self.chunks -= 1
         self.size -= len(data)

@@ -188,3 +188,32 @@ async def test_more_requests_than_a_provider_takes_wait_in_line_and_are_all_answ
 
         assert await asyncio.gather(*(one() for _ in range(20))) == [200] * 20
         assert fake.max_in_flight == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_stops_reading_is_cut_off_and_its_upstream_call_with_it(
+    gateway: Started, client: aiohttp.ClientSession, stream: bool
+) -> None:
+    async with FakeProvider(answer="word " * 2_000_000 if not stream else lambda _: "x" * 60_000 + " " + ("y" * 60_000 + " ") * 300) as fake:
+        daemon = await gateway(providers={"fake": provider(fake.base_url, timeouts={"total": 30, "silence": 30, "first_token": 30})})
+        daemon.tree.gate.patience = 0.2
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(daemon.url.rpartition(":")[2]), limit=1024)
+        body = orjson.dumps({**CHAT, "stream": stream})
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await fake.called()
+        await reader.readline()  # the head has come; nothing is read any more
+        async with asyncio.timeout(20):
+            while daemon.tree.gate.open:  # each turn is a request of somebody else's, and its answer
+                async with client.get(f"{daemon.url}/health/live") as answer:
+                    assert answer.status == 200
+        await fake.idle()
+        writer.transport.abort()
+        await writer.wait_closed()
+
+
+async def test_a_stream_of_long_chunks_never_runs_out_of_credit(gateway: Started, client: aiohttp.ClientSession) -> None:
+    words = " ".join(letter * 200_000 for letter in "abcdefghijkl")
+    async with FakeProvider(answer=words) as fake:
+        daemon = await gateway(providers={"fake": provider(fake.base_url, timeouts={"total": 10, "silence": 10, "first_token": 10})})
+        async with client.post(f"{daemon.url}/v1/chat/completions", json=STREAM) as answer:
+            assert said((await answer.read()).decode()) == words
