@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from messages.supervision import ExitHow
-from supervisors.spec import Intensity, RestartType, Strategy
+from messages.supervision import ExitHow, RestartType
+from supervisors.spec import Intensity, Strategy
 
 Verdict = Literal["restart", "forget", "keep"]
 """forget: the child and its address go; keep: its spec stays, nothing lives there until somebody starts it."""

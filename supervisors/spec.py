@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-RestartType = Literal["permanent", "transient", "temporary"]
-"""permanent: always started again; transient: unless it ended normally; temporary: never."""
+from messages.supervision import Isolation, RestartType
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 
-OnExhausted = Literal["escalate", "backoff"]
-"""What follows when restarts come faster than the intensity allows: end (and let the supervisor above decide), or go on ever slower."""
+OnExhausted = Literal["escalate", "backoff", "quarantine"]
+"""What follows when restarts come faster than the intensity allows: end (and let the supervisor above decide), go on ever slower, or shut
+the child away and try it again with one instance on trial."""
+
+AutoShutdown = Literal["never", "any_significant", "all_significant"]
+"""When a supervisor ends because its significant children ended by themselves: never, with the first of them, or with the last."""
 
 
 class BadSpec(ValueError):
@@ -42,7 +45,8 @@ class ChildSpec:
     """One child: `id` is the last part of its address, `start` makes an instance.
 
     `shutdown` is how many seconds its `on_stop` may take, None for ever, 0 for none (a brutal kill). `mailbox` bounds what may wait
-    for it: messages, bytes; None for the defaults.
+    for it: messages, bytes; None for the defaults. A `significant` child may end its supervisor, see `AutoShutdown`. `isolation` says
+    where it runs; a thread or process that gives no sign of life for `hung_after` seconds (None: for ever) counts as dead.
     """
 
     id: str
@@ -50,6 +54,9 @@ class ChildSpec:
     restart: RestartType = "permanent"
     shutdown: float | None = 5.0
     mailbox: tuple[int, int] | None = None
+    significant: bool = False
+    isolation: Isolation = "task"
+    hung_after: float | None = 30.0
 
     def __post_init__(self) -> None:
         """Refuses a spec that can't be right."""
@@ -68,6 +75,14 @@ class ChildSpec:
                 pass
             case _:
                 raise BadSpec(f"mailbox of {self.id!r}: {self.mailbox!r}, must be (messages >= 1, bytes >= 1)")
+        if type(self.significant) is not bool:
+            raise BadSpec(f"significant of {self.id!r}: {self.significant!r}, must be True or False")
+        if self.significant and self.restart == "permanent":
+            raise BadSpec(f"significant of {self.id!r}: True, must be False for a permanent child: it never ends for good; or make it transient or temporary")
+        if self.isolation not in get_args(Isolation):
+            raise BadSpec(f"isolation of {self.id!r}: {self.isolation!r}, must be one of {', '.join(get_args(Isolation))}")
+        if self.hung_after is not None and not (isinstance(self.hung_after, int | float) and self.hung_after > 0):
+            raise BadSpec(f"hung_after of {self.id!r}: {self.hung_after!r}, must be seconds > 0, or None for ever")
 
 
 def checked(specs: tuple[ChildSpec, ...]) -> tuple[ChildSpec, ...]:

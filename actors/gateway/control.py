@@ -39,7 +39,7 @@ async def restart(request: web.Request) -> web.Response:
     parent, _, id = address.rpartition("/")
     if address not in gate.system.directory:
         raise Refusal(Fault(cls="not_found", message=f"nobody lives at {address}; GET /status/tree shows who lives where"))
-    restarted = await gate.system.ask(parent or "/", RestartChild(id=id), timeout=LIMIT)
+    restarted = await gate.system.ask(parent or "/", RestartChild(id=id, running="restart"), timeout=LIMIT)
     return as_json(restarted.model_dump())
 
 

@@ -468,7 +468,7 @@ class Cell:
                 self._end(crash_reason(error))
             case "running" | "suspended":
                 self.notice(partial(reraise, error), overtake=True)
-            case "restarting" | "stopped":
+            case "restarting" | "quarantined" | "stopped":
                 raise AssertionError(self.state)
             case _:
                 assert_never(self.state)

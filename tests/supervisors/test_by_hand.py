@@ -21,7 +21,7 @@ async def test_a_child_that_was_down_can_be_started_again_by_hand() -> None:
     async with growing(*workers("a", "transient")) as tree:
         tree.system.tell("/a", Quit())
         await quiet()
-        assert await tree.system.ask("/", RestartChild(id="a")) == ChildRestarted(address="/a", incarnation=2)
+        assert await tree.system.ask("/", RestartChild(id="a", running="restart")) == ChildRestarted(address="/a", incarnation=2)
         assert (await tree.total("/a")).incarnation == 2
 
 
@@ -29,7 +29,7 @@ async def test_a_restart_by_hand_stops_in_order_starts_afresh_keeps_what_waits_a
     async with growing(*workers("ab")) as tree:
         tree.system.tell("/a", Add(n=5))
         for incarnation in range(2, 12):
-            restart = tree.system.ask("/", RestartChild(id="a"))
+            restart = tree.system.ask("/", RestartChild(id="a", running="restart"))
             ask = tree.system.ask("/a", Total())
             assert await restart == ChildRestarted(address="/a", incarnation=incarnation)
             assert (await ask).incarnation in (incarnation - 1, incarnation)
@@ -47,7 +47,7 @@ async def test_a_restart_by_hand_that_fails_says_why_and_is_tried_again() -> Non
                 raise OSError("not today")
 
     async with growing(ChildSpec("a", Moody)) as tree:
-        outcome = await tree.failure("/", RestartChild(id="a"))
+        outcome = await tree.failure("/", RestartChild(id="a", running="restart"))
         assert isinstance(outcome, Refused)
         assert outcome.fault.message == "/a did not start: OSError: not today"
         assert (await tree.total("/a")).incarnation == 3
@@ -55,7 +55,7 @@ async def test_a_restart_by_hand_that_fails_says_why_and_is_tried_again() -> Non
 
 async def test_restarts_by_hand_of_one_child_at_the_same_time_happen_one_after_the_other() -> None:
     async with growing(ChildSpec("a", partial(Slow, start=1.0, stop=1.0))) as tree:
-        answers = await asyncio.gather(*(tree.system.ask("/", RestartChild(id="a")) for _ in range(3)))
+        answers = await asyncio.gather(*(tree.system.ask("/", RestartChild(id="a", running="restart")) for _ in range(3)))
         assert sorted(answer.incarnation for answer in answers) == [2, 3, 4]
         assert tree.cell("/a").incarnation == 4
         assert tree.system.now() == pytest.approx(7.0, abs=0.01)
@@ -64,7 +64,7 @@ async def test_restarts_by_hand_of_one_child_at_the_same_time_happen_one_after_t
 
 async def test_a_slow_restart_by_hand_holds_up_no_other_child() -> None:
     async with growing(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")) as tree:
-        restart = tree.system.ask("/", RestartChild(id="a"))
+        restart = tree.system.ask("/", RestartChild(id="a", running="restart"))
         await quiet()
         tree.system.tell("/b", Break())
         assert (await tree.total("/b")).incarnation == 2
@@ -78,7 +78,7 @@ async def test_a_restart_by_hand_of_a_child_that_is_just_being_restarted_leaves_
         tree.system.tell("/a", Break())
         await quiet()
         assert tree.cell("/a").state == "starting"
-        restart = tree.system.ask("/", RestartChild(id="a"))
+        restart = tree.system.ask("/", RestartChild(id="a", running="restart"))
         assert await restart == ChildRestarted(address="/a", incarnation=3)
         assert await tree.system.ask("/a", Echo(text="now")) == Heard(text="now 3")
         assert tree.system.now() == pytest.approx(10.0, abs=0.01)
@@ -87,12 +87,12 @@ async def test_a_restart_by_hand_of_a_child_that_is_just_being_restarted_leaves_
 async def test_a_supervisor_always_answers_while_a_child_is_slow_to_start_or_to_stop() -> None:
     async with growing(ChildSpec("s", lambda: Supervisor(ChildSpec("a", partial(Slow, start=5.0, stop=5.0)), *workers("b")))) as tree:
         began = tree.system.now()
-        restart = tree.system.ask("/s", RestartChild(id="a"))
+        restart = tree.system.ask("/s", RestartChild(id="a", running="restart"))
         states = []
         for _ in range(2):
             await asyncio.sleep(2.5)
             states.append([child.state for child in (await tree.describe("/s")).status.children])
-            assert (await tree.system.ask("/s", RestartChild(id="b"))).address == "/s/b"
+            assert (await tree.system.ask("/s", RestartChild(id="b", running="restart"))).address == "/s/b"
             await asyncio.sleep(2.5)
         await restart
         assert states == [["stopping", "running"], ["starting", "running"]]

@@ -102,10 +102,10 @@ async def test_injected_crashes_count_and_restarts_by_hand_and_normal_ends_of_tr
     specs = *workers("a"), *workers("t", "transient")
     async with growing(*specs, intensity=Intensity(1, 5.0)) as tree:
         for _ in range(5):
-            await tree.system.ask("/", RestartChild(id="a"))
+            await tree.system.ask("/", RestartChild(id="a", running="restart"))
             tree.system.tell("/t", Quit())
             await quiet()
-            await tree.system.ask("/", RestartChild(id="t"))
+            await tree.system.ask("/", RestartChild(id="t", running="restart"))
         assert tree.root.incarnation == 1
         tree.system.tell("/a", Crash())
         await quiet()
@@ -187,7 +187,7 @@ async def test_a_restart_by_hand_does_not_wait() -> None:
     async with growing(ChildSpec("a", Worker), intensity=Intensity(0), on_exhausted="backoff", backoff=Backoff(first=100.0), chance=lambda: 0.5) as tree:
         tree.system.tell("/a", Break())
         await quiet()
-        assert (await tree.system.ask("/", RestartChild(id="a"))).incarnation == 2
+        assert (await tree.system.ask("/", RestartChild(id="a", running="restart"))).incarnation == 2
         assert tree.system.now() < 1.0
         await asyncio.sleep(100.0)
         assert tree.cell("/a").incarnation == 2

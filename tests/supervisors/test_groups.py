@@ -119,7 +119,7 @@ async def test_two_children_that_crash_at_once_are_one_restart_of_the_group() ->
 
 async def test_a_restart_by_hand_in_a_group_takes_nobody_along() -> None:
     async with growing(*workers("abc"), strategy="one_for_all") as tree:
-        assert await tree.system.ask("/", RestartChild(id="b")) == ChildRestarted(address="/b", incarnation=2)
+        assert await tree.system.ask("/", RestartChild(id="b", running="restart")) == ChildRestarted(address="/b", incarnation=2)
         assert incarnations(tree, "abc") == [1, 2, 1]
 
 
@@ -132,7 +132,7 @@ async def test_a_restart_by_hand_brings_back_those_that_a_failed_restart_of_the_
         for id in "bc":  # both wait for the same restart, 50 s away
             outcome = await tree.failure(f"/{id}", Total())
             assert outcome.kind == "ask.refused"
-        assert await tree.system.ask("/", RestartChild(id="b")) == ChildRestarted(address="/b", incarnation=3)
+        assert await tree.system.ask("/", RestartChild(id="b", running="restart")) == ChildRestarted(address="/b", incarnation=3)
         assert [(await tree.total(f"/{id}")).incarnation for id in "abc"] == [2, 3, 2]
         await asyncio.sleep(100.0)
         assert incarnations(tree, "abc") == [2, 3, 2]

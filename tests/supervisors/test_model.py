@@ -22,9 +22,9 @@ from actors.runtime.system import ActorSystem, Wire
 from messages.envelope import Address
 from messages.message import Ask, Message
 from messages.outcome import AskFailed
-from messages.supervision import Crash, Delay, Describe, Drop, RestartChild
+from messages.supervision import Crash, Delay, Describe, Drop, RestartChild, RestartType
 from supervisors.restart import Backoff
-from supervisors.spec import ChildSpec, Intensity, OnExhausted, RestartType, Strategy
+from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Worker
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Hold, Quit, Release, Total

@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from messages.supervision import ExitHow
+from messages.supervision import ExitHow, RestartType
 from supervisors.restart import Backoff, add_restart, affected, verdict
-from supervisors.spec import Intensity, RestartType, Strategy
+from supervisors.spec import Intensity, Strategy
 
 intensities = st.builds(Intensity, st.integers(0, 6), st.floats(0.5, 60.0))
 instants = st.lists(st.floats(0.0, 200.0), min_size=1, max_size=40).map(sorted)

@@ -12,8 +12,8 @@ from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import StartFailed
 from messages.envelope import Envelope
 from messages.outcome import AskFailed, Crashed, DeadlinePassed, NoSuchAddress, Refused
-from messages.supervision import Crash, ExitReason, RestartChild
-from supervisors.spec import BadSpec, ChildSpec, RestartType
+from messages.supervision import Crash, ExitReason, RestartChild, RestartType
+from supervisors.spec import BadSpec, ChildSpec
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Slow, Worker, crashed, growing, quiet, workers
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Heard, Hold, Quit, Total, Totalled

@@ -19,8 +19,8 @@ from actors.runtime.system import ActorSystem, Wire
 from messages.envelope import Address
 from messages.message import Ask, Message
 from messages.outcome import AskFailed, Outcome, Refusal
-from messages.supervision import Decision, Describe, Described, ExitReason
-from supervisors.spec import ChildSpec, RestartType
+from messages.supervision import Decision, Describe, Described, ExitReason, RestartType
+from supervisors.spec import ChildSpec
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Fail, Heard, Hold, Quit, Release, SayNo, Total, Totalled
 
