@@ -16,7 +16,7 @@ FaultClass = Literal[
     "context_length", "content_filter", "bad_request", "unsupported_capability", "invalid_output", "cancelled", "unknown",
     # the gateway itself says no
     "internal", "restarting", "deadline", "no_provider", "unknown_model", "busy", "not_found", "method_not_allowed", "forbidden",
-    "body_too_large", "not_understood", "unsupported_media",
+    "body_too_large", "not_understood", "unsupported_media", "conflict",
 ]  # fmt: skip
 
 Retry = Literal["no", "other", "same"]
@@ -71,6 +71,7 @@ FAULTS: dict[FaultClass, FaultRow] = {
     "body_too_large": FaultRow(413, "invalid_request_error", "no", "none", "info", "the body is over server.max_body"),
     "not_understood": FaultRow(422, "invalid_request_error", "no", "none", "info", "the actor does not understand this message"),
     "unsupported_media": FaultRow(415, "invalid_request_error", "no", "none", "info", "the body is of a type that is not taken here"),
+    "conflict": FaultRow(409, "invalid_request_error", "no", "none", "info", "what was asked for does not fit the state of things"),
 }
 
 assert set(FAULTS) == set(get_args(FaultClass)), "the table of faults is total"

@@ -21,8 +21,8 @@ from messages.message import Ask, Message, Part
 ExitHow = Literal["normal", "shutdown", "failed", "crashed", "killed", "start_failed"]
 """normal and shutdown are meant; failed is expected and typed (`fault`); crashed is an exception; killed was done to it."""
 
-State = Literal["starting", "running", "suspended", "stopping", "restarting", "quarantined", "stopped"]
-"""restarting and quarantined: nothing lives there, and its supervisor will start it again at a set time."""
+State = Literal["starting", "running", "half_open", "suspended", "stopping", "restarting", "quarantined", "stopped"]
+"""restarting and quarantined: nothing lives there, and its supervisor will start it again at a set time; half_open: it lives on trial."""
 
 Isolation = Literal["task", "thread", "process"]
 """Where an actor runs: on its system's loop, on a loop of its own in a thread, or in a process of its own."""

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from messages.message import Ask
 from messages.supervision import Isolation, RestartType
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+
+StopOrder = Literal["reverse", "together"]
 
 OnExhausted = Literal["escalate", "backoff", "quarantine"]
 """What follows when restarts come faster than the intensity allows: end (and let the supervisor above decide), go on ever slower, or shut
@@ -46,7 +49,8 @@ class ChildSpec:
 
     `shutdown` is how many seconds its `on_stop` may take, None for ever, 0 for none (a brutal kill). `mailbox` bounds what may wait
     for it: messages, bytes; None for the defaults. A `significant` child may end its supervisor, see `AutoShutdown`. `isolation` says
-    where it runs; a thread or process that gives no sign of life for `hung_after` seconds (None: for ever) counts as dead.
+    where it runs; a thread or process that gives no sign of life for `hung_after` seconds (None: for ever) counts as dead. `probe` is what
+    an instance on trial has to answer before it is let out of quarantine.
     """
 
     id: str
@@ -57,6 +61,7 @@ class ChildSpec:
     significant: bool = False
     isolation: Isolation = "task"
     hung_after: float | None = 30.0
+    probe: Ask[Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuses a spec that can't be right."""
@@ -64,8 +69,7 @@ class ChildSpec:
             raise BadSpec(f"id: {self.id!r}, must be a non-empty string without '/'")
         if not callable(self.start):
             raise BadSpec(f"start of {self.id!r}: {self.start!r}, must be callable without arguments and return an actor")
-        if self.restart not in get_args(RestartType):
-            raise BadSpec(f"restart of {self.id!r}: {self.restart!r}, must be one of {', '.join(get_args(RestartType))}")
+        one_of(RestartType, f"restart of {self.id!r}", self.restart)
         if self.shutdown is not None and not (isinstance(self.shutdown, int | float) and self.shutdown >= 0):
             raise BadSpec(f"shutdown of {self.id!r}: {self.shutdown!r}, must be seconds >= 0, or None for ever")
         match self.mailbox:
@@ -79,10 +83,24 @@ class ChildSpec:
             raise BadSpec(f"significant of {self.id!r}: {self.significant!r}, must be True or False")
         if self.significant and self.restart == "permanent":
             raise BadSpec(f"significant of {self.id!r}: True, must be False for a permanent child: it never ends for good; or make it transient or temporary")
-        if self.isolation not in get_args(Isolation):
-            raise BadSpec(f"isolation of {self.id!r}: {self.isolation!r}, must be one of {', '.join(get_args(Isolation))}")
+        one_of(Isolation, f"isolation of {self.id!r}", self.isolation)
         if self.hung_after is not None and not (isinstance(self.hung_after, int | float) and self.hung_after > 0):
             raise BadSpec(f"hung_after of {self.id!r}: {self.hung_after!r}, must be seconds > 0, or None for ever")
+        if self.probe is not None and not isinstance(self.probe, Ask):
+            raise BadSpec(f"probe of {self.id!r}: {self.probe!r}, must be an Ask that the child answers when it is well, or None")
+
+
+def fitting(spec: ChildSpec, auto_shutdown: AutoShutdown) -> ChildSpec:
+    """The spec, if it can live under a supervisor with this setting. Raises `BadSpec`."""
+    if spec.significant and auto_shutdown == "never":
+        raise BadSpec(f"significant of {spec.id!r}: True, but its supervisor's auto_shutdown is 'never': give that any_significant or all_significant")
+    return spec
+
+
+def one_of(allowed: Any, name: str, found: object) -> None:
+    """Refuses what is not among a Literal's values. Raises `BadSpec`."""
+    if found not in get_args(allowed):
+        raise BadSpec(f"{name}: {found!r}, must be one of {', '.join(get_args(allowed))}")
 
 
 def checked(specs: tuple[ChildSpec, ...]) -> tuple[ChildSpec, ...]:

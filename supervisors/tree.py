@@ -29,9 +29,10 @@ from messages.chat import ServeChat
 from messages.config import Settings
 from messages.envelope import Address
 from messages.provider import BeginAttempt
+from supervisors.dynamic import DynamicSupervisor
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec
-from supervisors.supervisor import DynamicSupervisor, Supervisor
+from supervisors.supervisor import Supervisor
 
 OURS = Backoff(first=0.05, cap=1.0)
 """Our own branches never give up: a restart that comes too soon waits up to a second instead."""

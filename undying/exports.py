@@ -14,8 +14,9 @@ from messages.faults import Fault
 from messages.message import Ask, Message
 from messages.outcome import AskFailed, Refusal
 from messages.supervision import Down, ExitReason
+from supervisors.dynamic import DynamicSupervisor
 from supervisors.spec import ChildSpec, Intensity
-from supervisors.supervisor import DynamicSupervisor, Supervisor
+from supervisors.supervisor import Supervisor
 from undying.daemon import Daemon, StateLocked
 
 __all__ = [

@@ -33,14 +33,30 @@ from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message, Unreadable, unpack
 from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused
-from messages.supervision import Crash, Decision, Delay, Describe, Described, Down, Drop, ExitReason, State
+from messages.supervision import (
+    Crash,
+    Decision,
+    Delay,
+    Describe,
+    Described,
+    Down,
+    Drop,
+    ExitReason,
+    Isolation,
+    Resume,
+    State,
+    Steered,
+    Suspend,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from actors.runtime.supervised import SupervisedActor
 
 BATCH = 64  # messages handled before the loop gets its turn
 START_LIMIT = 10.0
-KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", "supervision.describe")
+AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume")  # answered by the cell itself
+KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", *AT_ONCE)
+WORKING = ("running", "half_open")
 
 Started = Callable[[ExitReason | None], None]
 """Told once how a start went: None when the actor runs, else why not. Called before `start` returns, or in the parent's turn."""
@@ -65,6 +81,10 @@ class Cell:
         self.accepts: frozenset[str] = frozenset()
         self.children: dict[str, Cell] = {}  # written by the supervisor that lives here
         self.restart_at: float | None = None  # set while the supervisor waits before it starts this again
+        self.on_trial = False  # the next start, or the present instance, has to prove itself: written by the supervisor
+        self.significant = False
+        self.isolation: Isolation = "task"
+        self.supervises = False
         self.restarts = 0
         self.handled = 0
         self.busy = 0.0  # seconds
@@ -80,6 +100,8 @@ class Cell:
         self.timers: set[Timer] = set()
         self.watchers: dict[Resident, int] = {}  # who gets Down, and as which incarnation it asked for it
         self.watching: set[Resident] = set()
+        self.links: set[Cell] | None = None  # whose end ends this one, and the other way round
+        self._by_hand = False  # suspended until somebody says otherwise
         self._drop = 0
         self._limit: asyncio.TimerHandle | None = None  # of the start or the stop under way
         self._scheduled = False
@@ -100,6 +122,7 @@ class Cell:
             instance.attach(self)
             self.instance = instance
             self.accepts = instance.understands
+            self.supervises = bool(instance.strategy_name)
             starting = instance.on_start()
         except (Exception, asyncio.CancelledError) as error:
             done(self._start_failed(error))
@@ -120,7 +143,7 @@ class Cell:
         self._report_start(None)
 
     def _running(self) -> None:
-        self.state = "running"
+        self.state = "half_open" if self.on_trial else "running"
         self.started_at = self.system.now()
         self._lift_limit()
         self._publish("started")
@@ -197,6 +220,7 @@ class Cell:
         failed_to_start = self.state == "starting"
         self.state = "stopped"
         self.exiting = None
+        self._by_hand = False
         self.last_exit, self.last_exit_at = reason, self.system.now()
         self.mailbox.forget_signals()
         self._lift_limit()
@@ -210,6 +234,7 @@ class Cell:
         self._fail_begun(poison, reason)
         self._end_children()
         self._tell_watchers(reason)
+        self._end_linked(reason)
         if self.system.listeners:
             self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
         stopped, self._on_stopped = self._on_stopped, []
@@ -222,6 +247,7 @@ class Cell:
         """Only a supervisor that was killed or crashed still has living ones. Those that nobody will start again go with it."""
         for id, child in reversed(tuple(self.children.items())):
             child.restart_at = None
+            child.on_trial = False
             child.kill("its supervisor ended")
             if child.restart_type == "temporary":
                 del self.children[id]
@@ -284,29 +310,41 @@ class Cell:
     def deliver(self, envelope: Envelope) -> Outcome | None:
         """Puts it into the mailbox, unless nobody will ever read it there. Status is told at once, by the cell, whatever the actor is at."""
         if envelope.kind not in self.accepts:
-            if envelope.kind == Describe.kind:
-                self.system.loop.call_soon(self._describe, envelope)
+            if envelope.kind in AT_ONCE:
+                self.system.loop.call_soon(self._say_at_once, envelope)
                 return None
             if self.accepts and envelope.kind not in KERNEL_KINDS:
                 return Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
-        if self.state != "running" and (absence := self._absence()) is not None:
+        if self.state != "running" and (absence := self._absence(envelope.sender)) is not None:
             return absence
-        if not self.mailbox.put(envelope):
+        if not self.mailbox.put(envelope) and not (self._swept() and self.mailbox.put(envelope)):
             return Full(address=self.address, depth=self.mailbox.depth, size=self.mailbox.size)
-        if self.state == "running" and not self._scheduled:
+        if self.state in WORKING and not self._scheduled:
             self._scheduled = True
             self.system.schedule(self)
         return None
 
-    def _absence(self) -> Outcome | None:
+    def _swept(self) -> bool:
+        """Makes room by dropping what has waited past its deadline, wherever it stands."""
+        expired = self.mailbox.sweep(self.system.now())
+        for envelope in expired:
+            self._pass_over(envelope, DeadlinePassed(address=self.address, seconds=self.system.now() - envelope.at))
+        return bool(expired)
+
+    def _absence(self, sender: str) -> Outcome | None:
         """Why nobody will read here within a second; None when somebody lives here, or is about to."""
         cell = self
+        if self.state == "half_open":
+            if not (self.mailbox.depth or self.current or self.pending) or (self.parent is not None and sender == self.parent.address):
+                return None
+            return Refused(fault=Fault(cls="restarting", message=f"{self.address} is on trial, and takes one message at a time", retry_after_ms=1000))
         while cell.state == "stopped":
             if cell.restart_at is not None:
                 wait = cell.restart_at - self.system.now()
                 if wait <= 1.0:
                     return None
-                return Refused(fault=Fault(cls="restarting", message=f"{cell.address} is restarted in {wait:.1f} s", retry_after_ms=int(wait * 1000)))
+                why = "is in quarantine, and tried again" if cell.on_trial else "is restarted"
+                return Refused(fault=Fault(cls="restarting", message=f"{cell.address} {why} in {wait:.1f} s", retry_after_ms=int(wait * 1000)))
             if cell.parent is None:
                 return NoSuchAddress(address=self.address) if self.system.stopping else None
             if cell.parent.instance is not None:
@@ -323,11 +361,11 @@ class Cell:
     def notice_down(self, down: Down, incarnation: int) -> None:
         """Gives Down to the instance that asked for it, behind what is already waiting."""
         if incarnation == self.incarnation and self.instance is not None:
-            self.notice(partial(self.instance.down, down))
+            self.notice(DownSignal(self.instance, down))
 
     def wake(self) -> None:
         """Has the mailbox looked at, soon."""
-        if not self._scheduled and self.mailbox.ready(self.state == "running"):
+        if not self._scheduled and self.mailbox.ready(self.state in WORKING):
             self._scheduled = True
             self.system.schedule(self)
 
@@ -339,7 +377,7 @@ class Cell:
         self._scheduled = False
         try:
             for _ in range(BATCH):
-                if self.state == "running":
+                if self.state in WORKING:
                     item = self.mailbox.take()
                 elif self.state in ("suspended", "starting", "stopping"):
                     item = self.mailbox.take_urgent()
@@ -352,7 +390,7 @@ class Cell:
                 else:
                     TRACE.set(self.trace)
                     item()
-                if self.exiting is not None and self.state in ("running", "suspended"):
+                if self.exiting is not None and self.state in ("running", "half_open", "suspended"):
                     reason, limit = self.exiting
                     self._stop(limit, reason)
         except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
@@ -384,8 +422,8 @@ class Cell:
 
     def _pass_over(self, envelope: Envelope, outcome: Outcome) -> None:
         self.system.fail(self.address, envelope, outcome)
-        assert self.instance is not None, "only a living instance has turns"
-        self.instance.passed_over(envelope)
+        if self.instance is not None:
+            self.instance.passed_over(envelope)
 
     def _obey(self, envelope: Envelope) -> None:
         message = self.read(envelope)
@@ -396,16 +434,36 @@ class Cell:
                 raise InjectedCrash(message.detail)
             case Delay():
                 self.suspend()
-                self.after(message.seconds, self.resume, overtake=True)
+                self.after(message.seconds, self._delayed, overtake=True)
             case Drop():
                 self._drop = message.count
             case _:
                 raise AssertionError(message)
 
-    def _describe(self, envelope: Envelope) -> None:
-        message = self.read(envelope)
-        if isinstance(message, Describe) and envelope.slot:
-            self.system.answer(envelope, Described(status=status_of(self, message.depth)), self.address)
+    def _say_at_once(self, envelope: Envelope) -> None:
+        """What the cell itself answers, whatever the actor is at."""
+        answer: Message | Refusal
+        match message := self.read(envelope):
+            case None:
+                return
+            case Describe():
+                answer = Described(status=status_of(self, message.depth))
+            case Suspend() | Resume():
+                answer = self._steer(suspend=isinstance(message, Suspend))
+            case _:
+                raise AssertionError(message)
+        self.respond(envelope, answer)
+
+    def _steer(self, *, suspend: bool) -> Steered | Refusal:
+        if self.state not in (*WORKING, "suspended"):
+            why = f"{self.address} is {self.shown_state}: only what lives can be suspended and resumed"
+            return Refusal(Fault(cls="conflict", code=self.shown_state, message=why))
+        self._by_hand = suspend
+        if suspend:
+            self.suspend()
+        else:
+            self.resume()
+        return Steered(address=self.address, state=self.state)
 
     def read(self, envelope: Envelope) -> Message | None:
         """The message in the envelope; None when it can't be read, and its sender has been told."""
@@ -466,7 +524,7 @@ class Cell:
                 self._report_start(self._start_failed(error))
             case "stopping":
                 self._end(crash_reason(error))
-            case "running" | "suspended":
+            case "running" | "half_open" | "suspended":
                 self.notice(partial(reraise, error), overtake=True)
             case "restarting" | "quarantined" | "stopped":
                 raise AssertionError(self.state)
@@ -485,6 +543,40 @@ class Cell:
         reason = ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")
         self.notice_down(Down(address=address, incarnation=0, reason=reason), self.incarnation)
 
+    def demonitor(self, address: str) -> None:
+        """Takes it back. A Down that is here already, and was not handled yet, is dropped too."""
+        for target in tuple(self.watching):
+            if target.address == address:
+                self.watching.discard(target)
+                target.watchers.pop(self, None)
+        self.mailbox.drop_signals(lambda signal: isinstance(signal, DownSignal) and signal.down.address == address)
+
+    def link(self, address: str) -> None:
+        """Ties two lives together: when either ends other than normally, so does the other one. At once, when nobody lives there."""
+        other = self.system.directory.get(address)
+        if isinstance(other, Cell) and other.instance is not None and other is not self:
+            for one, two in ((self, other), (other, self)):
+                one.links = {*(one.links or ()), two}
+        elif other is not self:
+            self.notice(partial(_end_with, address, ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")))
+
+    def unlink(self, address: str) -> None:
+        """Unties them."""
+        for other in tuple(self.links or ()):
+            if other.address == address:
+                self._untie(other)
+                other._untie(self)
+
+    def _untie(self, other: Cell) -> None:
+        self.links = (self.links or set()) - {other} or None
+
+    def _end_linked(self, reason: ExitReason) -> None:
+        links, self.links = self.links, None
+        for other in links or ():
+            other._untie(self)
+            if reason.how != "normal":
+                other.notice(partial(_end_with, self.address, reason))
+
     def watched_by(self, watcher: Resident, incarnation: int) -> bool:
         """From now on that one gets Down when the instance here ends; False when none lives here."""
         if self.instance is not None:
@@ -498,15 +590,56 @@ class Cell:
 
     def suspend(self) -> None:
         """Handles nothing until `resume`; the mailbox goes on filling."""
-        if self.state == "running":
+        if self.state in WORKING:
             self.state = "suspended"
+            self._publish("suspended")
 
     def resume(self) -> None:
         """Goes on after `suspend`."""
         if self.state == "suspended":
+            self.state = "half_open" if self.on_trial else "running"
+            self._publish("resumed")
+            self.wake()
+
+    def _delayed(self) -> None:
+        if not self._by_hand:
+            self.resume()
+
+    def pass_trial(self) -> None:
+        """The instance is as good as any other."""
+        self.on_trial = False
+        if self.state == "half_open":
             self.state = "running"
             self.wake()
+
+    @property
+    def shown_state(self) -> State:
+        """The state as people are told it: what nobody lives in may be about to be lived in."""
+        if self.state == "stopped" and self.restart_at is not None:
+            return "quarantined" if self.on_trial else "restarting"
+        return self.state
 
     def _publish(self, event: Any, detail: str = "") -> None:
         if self.system.listeners:
             self.system.publish(Decision(at=self.system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail))
+
+
+class DownSignal:
+    """Down on its way through a mailbox."""
+
+    __slots__ = ("down", "instance")
+
+    def __init__(self, instance: SupervisedActor[Any], down: Down) -> None:
+        self.instance = instance
+        self.down = down
+
+    def __call__(self) -> None:
+        """In the turn of the instance that asked for it."""
+        self.instance.down(self.down)
+
+
+def _end_with(address: str, reason: ExitReason) -> None:
+    """In the turn of an actor that was linked to another one: it ends for the same reason."""
+    how = reason.how if reason.how in ("shutdown", "failed") else "crashed"
+    detail = f"linked to {address}, which ended: {reason.how} {reason.error} {reason.detail}".strip()
+    raise Exit(ExitReason(how=how, error="LinkedExit", detail=detail, fault=reason.fault))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from messages.supervision import ActorStatus, State
+from messages.supervision import ActorStatus
 
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
     """What is known of this actor now, and of its children down to `depth` levels (-1: all)."""
     now, instance, oldest = cell.system.now(), cell.instance, cell.mailbox.oldest()
-    state: State = "restarting" if cell.restart_at is not None and cell.state == "stopped" else cell.state
     return ActorStatus(
-        address=cell.address, actor="" if instance is None else instance.title, state=state,
+        address=cell.address, actor="" if instance is None else instance.title, state=cell.shown_state,
         incarnation=cell.incarnation, restarts=cell.restarts, restart_type=cell.restart_type,
         strategy="" if instance is None else instance.strategy_name,
         depth=cell.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=cell.mailbox.high_water,
         handled=cell.handled, busy_ms=int(cell.busy * 1000), uptime_ms=0 if instance is None else int((now - cell.started_at) * 1000),
         last_exit=cell.last_exit, last_exit_ms_ago=None if cell.last_exit is None else int((now - cell.last_exit_at) * 1000),
         next_restart_ms=None if cell.restart_at is None else max(0, int((cell.restart_at - now) * 1000)),
+        isolation=cell.isolation, bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, significant=cell.significant,
         understands=tuple(sorted(cell.accepts)),
         children=tuple(status_of(child, depth - 1) for child in cell.children.values()) if depth else (),
     )  # fmt: skip

@@ -77,6 +77,12 @@ class Later:
         return self._cell.pending.pop(self._envelope.id, None) is not None  # emptied when the instance ends
 
 
+class Stashed(Later):
+    """A message that is put aside: it has not begun, and comes again after `unstash`, or to the next incarnation."""
+
+    __slots__ = ()
+
+
 class SupervisedActor(_Actor, Generic[I]):
     """Subclass it, say what you understand as the type argument, write `receive`; hooks are `on_start` and `on_stop`."""
 
@@ -126,6 +132,8 @@ class SupervisedActor(_Actor, Generic[I]):
             answer = refusal
         if not isinstance(answer, Later):
             self._cell.respond(envelope, answer)
+        elif isinstance(answer, Stashed):
+            self._cell.mailbox.stash(envelope)
 
     def passed_over(self, envelope: Envelope) -> None:
         """A message that was dropped instead of handled: its deadline had passed. For supervisors that owe somebody a Down."""
@@ -227,6 +235,17 @@ class SupervisedActor(_Actor, Generic[I]):
             self.log.warning("not forwarded", to=address, why=outcome.kind)
         return Later(self._cell, envelope)
 
+    def stash(self) -> Stashed:
+        """To be returned by `receive`: puts the message being handled aside. It counts as waiting, and keeps its deadline."""
+        envelope = self._cell.current
+        assert envelope is not None, "stash() belongs into receive"
+        return Stashed(self._cell, envelope)
+
+    def unstash(self) -> None:
+        """Puts what was put aside in front of everything that waits, in the order in which it came."""
+        self._cell.mailbox.unstash()
+        self._cell.wake()
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str = "task") -> asyncio.Task[None]:
         """Runs a coroutine as this actor's own: cancelled when it ends; what it raises crashes it."""
         return self._cell.own(work, name)
@@ -238,6 +257,18 @@ class SupervisedActor(_Actor, Generic[I]):
     def monitor(self, address: str) -> None:
         """`down` is called when the actor there ends, or at once when there is none."""
         self._cell.monitor(address)
+
+    def demonitor(self, address: str) -> None:
+        """`down` is not called for that one any more, not even when it has ended already."""
+        self._cell.demonitor(address)
+
+    def link(self, address: str) -> None:
+        """Ends this actor when that one ends other than normally, and that one when this one does. Both must be actors of this system."""
+        self._cell.link(address)
+
+    def unlink(self, address: str) -> None:
+        """Undoes `link`."""
+        self._cell.unlink(address)
 
     def report_end_to(self, address: str) -> None:
         """Has another actor get Down when this instance ends, as if it had called `monitor`."""

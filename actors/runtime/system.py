@@ -39,6 +39,7 @@ ASK_TIMEOUT = 30.0
 DEAD_LETTERS = 1000
 HOPS = 10_000
 ROOT_RETRY = 0.25
+ABANDON_AFTER = 5.0  # seconds a cancelled task may take to go
 TURNS_FOR = 0.002  # seconds of real time, not of the loop's: it is the sockets that wait
 
 TRACE: ContextVar[str] = ContextVar("undying_trace", default="")
@@ -122,6 +123,8 @@ class ActorSystem:
         self.hops: deque[tuple[str, float, str, str, str]] = deque(maxlen=HOPS)  # each the fields of a Hop, made when somebody looks
         self.listeners: list[Callable[[Decision], None]] = []
         self.ending: set[asyncio.Task[None]] = set()
+        self.abandoned = 0  # tasks that went on although their actor had ended and they were cancelled
+        self.handed: dict[int, object] = {}  # what a message names by a number: code stays in the process
         self.began = self.loop.time()
         self.root: Cell | None = None
         self.stopping = False
@@ -342,11 +345,20 @@ class ActorSystem:
             self.loop.call_soon(listener, decision)
 
     def disown(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Cancels an ended instance's tasks, and keeps hold of them until they are gone."""
+        """Cancels an ended instance's tasks, and keeps hold of them until they are gone. One that won't go can't be forced to: it is reported."""
+        if tasks:
+            self.alarms.at(self.loop.time() + ABANDON_AFTER, partial(self._report_abandoned, tasks))
         for task in tasks:
             task.cancel()
             self.ending.add(task)
             task.add_done_callback(self._gone)
+
+    def _report_abandoned(self, tasks: set[asyncio.Task[None]]) -> None:
+        for task in tasks & self.ending:
+            self.abandoned += 1
+            address, _, name = task.get_name().rpartition(":")
+            detail = f"its task {name} was cancelled {ABANDON_AFTER:g} s ago and goes on"
+            self.publish(Decision(at=self.now(), address=address, event="abandoned", incarnation=0, detail=detail))
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         self.ending.discard(task)

@@ -12,8 +12,9 @@ from messages.envelope import Envelope
 from messages.message import Message
 from messages.outcome import Refused
 from messages.supervision import Crash, Delay, Drop, ExitReason
+from supervisors.dynamic import DynamicSupervisor
 from supervisors.spec import ChildSpec
-from supervisors.supervisor import DynamicSupervisor, Supervisor
+from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Worker, growing, quiet
 from tests.actors.runtime.vocabulary import Add, Hold, Total
 

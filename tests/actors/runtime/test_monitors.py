@@ -13,9 +13,9 @@ from actors.runtime.system import Wire
 from messages.faults import Fault
 from messages.message import Message
 from messages.supervision import Delay, Down, ExitReason
+from supervisors.dynamic import DynamicSupervisor
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
-from supervisors.supervisor import DynamicSupervisor
 from tests.actors.runtime.trees import Worker, crashed, growing, quiet
 from tests.actors.runtime.vocabulary import Add, Break, Fail, Go, Heard, Quit
 

@@ -10,8 +10,8 @@ from actors.runtime.cell import BATCH
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import TRACE
 from actors.runtime.timer import Timer
+from supervisors.dynamic import DynamicSupervisor
 from supervisors.spec import ChildSpec
-from supervisors.supervisor import DynamicSupervisor
 from tests.actors.runtime.trees import Worker, growing, quiet
 from tests.actors.runtime.vocabulary import Add, Go, Hold
 

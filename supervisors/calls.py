@@ -1,0 +1,221 @@
+"""What may be asked of a supervisor: OTP's calls, as typed asks.
+
+Each answers or refuses, and a refusal's `code` is OTP's word: not_found, running, restarting, already_started, already_present,
+start_failed. What stops or starts a child works alone with it, in the order in which it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any, assert_never
+
+from actors.runtime.cell import Cell
+from actors.runtime.supervised import Later
+from messages.faults import Fault, FaultClass
+from messages.message import Message
+from messages.outcome import Refusal
+from messages.supervision import (
+    ChildDeleted,
+    ChildEntry,
+    ChildrenCounted,
+    ChildrenListed,
+    ChildRestarted,
+    ChildSpecTold,
+    ChildStarted,
+    ChildTerminated,
+    CountChildren,
+    DeleteChild,
+    ExitReason,
+    GetChildSpec,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChildren,
+)  # fmt: skip
+from supervisors.family import Child, Family
+from supervisors.spec import BadSpec, ChildSpec
+
+Calls = StartChild | TerminateChild | RestartChild | DeleteChild | WhichChildren | CountChildren | GetChildSpec
+
+
+class Steered(Family):
+    """A supervisor that answers them."""
+
+    understands = frozenset(kind.kind for kind in Calls.__args__)
+
+    def receive(self, message: Calls) -> Message | Later | None:
+        """See the module."""
+        match message:
+            case WhichChildren():
+                return children_of(self._cell)
+            case CountChildren():
+                return self._counted()
+            case GetChildSpec():
+                return _told(self._child(message.id))
+            case StartChild():
+                return self._start(message)
+            case TerminateChild():
+                return self._alone_with(message.id, self._terminate)
+            case RestartChild():
+                return self._alone_with(message.id, partial(self._restart_by_hand, message.running))
+            case DeleteChild():
+                return self._alone_with(message.id, self._delete)
+            case _:
+                assert_never(message)
+
+    def _child(self, id: str) -> Child:
+        child = self.kids.get(id)
+        if child is None:
+            raise Refusal(self._unknown(id))
+        return child
+
+    def _unknown(self, id: str) -> Fault:
+        names = tuple(self.kids)[:50]
+        has = f"it has {', '.join(names)}" if names else "it has none"
+        return Fault(cls="not_found", code="not_found", message=f"{self.address} has no child {id!r}; {has}", names=names)
+
+    def _alone_with(self, id: str, work: Callable[[Child, Later], Coroutine[Any, Any, None]]) -> Later:
+        self._child(id)
+        later = self.later()
+        self._in_turn(id, work, later)
+        return later
+
+    def _in_turn(self, id: str, work: Callable[[Child, Later], Coroutine[Any, Any, None]], later: Later) -> None:
+        """Looks the child up again, whenever its turn comes: it may have gone while this waited."""
+        child = self.kids.get(id)
+        if child is None:
+            later.refuse(self._unknown(id))
+        else:
+            self.work_on(self.group(child), partial(work, child, later), partial(self._in_turn, id, work, later))
+
+    # ---- the calls
+
+    def _start(self, message: StartChild) -> Message | Later:
+        known = self.kids.get(message.id)
+        if known is not None and known.cell.state != "stopped":
+            raise no("conflict", "already_started", f"{known.cell.address} runs already")
+        if known is not None:
+            raise no("conflict", "already_present", f"{known.cell.address} is there already, {known.cell.state}: restart it, or delete it first")
+        spec = self._spec(message)
+        try:
+            child = self.adopt(spec)
+        except BadSpec as error:
+            raise no("bad_request", "bad_spec", str(error)) from error
+        later = self.later()
+        self.work_on((child,), partial(self._start_first, child, later), lambda: None)  # it is new: nobody is busy with it
+        return later
+
+    def _spec(self, message: StartChild) -> ChildSpec:
+        handed = self.system.handed.pop(message.handed, None)
+        if isinstance(handed, ChildSpec):
+            return handed
+        make = self.makes.get(message.make)
+        if make is None:
+            names = tuple(self.makes)
+            raise no("not_found", "unknown_make", f"{self.address} knows no make {message.make!r}; it knows {', '.join(names) or 'none'}", names)
+        try:
+            return replace(
+                make, id=message.id, restart=message.restart or make.restart,
+                significant=make.significant if message.significant is None else message.significant,
+            )  # fmt: skip
+        except BadSpec as error:
+            raise no("bad_request", "bad_spec", str(error)) from error
+
+    async def _start_first(self, child: Child, later: Later) -> None:
+        """A child that does not start leaves nothing behind, not even its spec."""
+        reason = await self.start_child(child)
+        if reason is None:
+            later.answer(ChildStarted(address=child.cell.address, incarnation=child.cell.incarnation))
+        else:
+            self.forget(child)
+            later.refuse(_not_started(child, reason))
+
+    async def _terminate(self, child: Child, later: Later) -> None:
+        await self.stop_child(child)
+        child.stopped = True
+        if child.spec.restart == "temporary":
+            self.forget(child)
+        else:
+            child.cell.turn_away()
+        self.publish("stopped", child.cell, "by hand")
+        later.answer(ChildTerminated(address=child.cell.address))
+
+    async def _restart_by_hand(self, running: str, child: Child, later: Later) -> None:
+        """Starts it, and those of its group that are down because of it. If that fails, it is tried again, as after a crash."""
+        if running == "refuse" and not child.stopped:
+            code = "restarting" if child.cell.state == "stopped" else "running"
+            later.refuse(no("conflict", code, f"{child.cell.address} is {code}: nothing needs to be started").fault)
+            return
+        if child.stopped:
+            await self._revive(child, later)
+            return
+        await self.stop_child(child)
+        failure = await self.start_down(self.group(child))
+        if child.cell.instance is None:
+            later.refuse(Fault(cls="internal", code="start_failed", message=failure or f"{child.cell.address} ended again at once"))
+        else:
+            later.answer(ChildRestarted(address=child.cell.address, incarnation=child.cell.incarnation))
+
+    async def _revive(self, child: Child, later: Later) -> None:
+        """Starts what was down for good. If that fails, it stays down."""
+        child.cell.restarts += 1
+        reason = await self.start_child(child)
+        if reason is None:
+            self.publish("restarted", child.cell)
+            later.answer(ChildRestarted(address=child.cell.address, incarnation=child.cell.incarnation))
+        else:
+            child.stopped = True
+            child.cell.turn_away()
+            self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}")
+            later.refuse(_not_started(child, reason))
+
+    async def _delete(self, child: Child, later: Later) -> None:
+        if not child.stopped:
+            code = "restarting" if child.cell.state == "stopped" else "running"
+            later.refuse(no("conflict", code, f"{child.cell.address} is {code}: terminate it first").fault)
+            return
+        self.forget(child)
+        self.publish("deleted", child.cell)
+        later.answer(ChildDeleted(address=child.cell.address))
+
+    def _counted(self) -> ChildrenCounted:
+        cells = self._cell.children.values()
+        supervisors = sum(cell.supervises for cell in cells)
+        active = sum(cell.instance is not None for cell in cells)
+        return ChildrenCounted(specs=len(cells), active=active, supervisors=supervisors, workers=len(cells) - supervisors)
+
+
+def no(cls: FaultClass, code: str, message: str, names: tuple[str, ...] = ()) -> Refusal:
+    """A refusal with OTP's word for it."""
+    return Refusal(Fault(cls=cls, code=code, message=message, names=names))
+
+
+def _not_started(child: Child, reason: ExitReason) -> Fault:
+    return Fault(cls="internal", code="start_failed", message=f"{child.cell.address} did not start: {reason.error}: {reason.detail}")
+
+
+def _told(child: Child) -> ChildSpecTold:
+    spec, mailbox = child.spec, child.cell.mailbox
+    start: Any = spec.start
+    while isinstance(start, partial):
+        start = start.func
+    name = f"{getattr(start, '__module__', '')}:{getattr(start, '__qualname__', type(start).__qualname__)}"
+    return ChildSpecTold(
+        id=spec.id, make=name, restart=spec.restart, shutdown_ms=None if spec.shutdown is None else int(spec.shutdown * 1000),
+        significant=spec.significant, isolation=spec.isolation, max_messages=mailbox.max_messages, max_bytes=mailbox.max_bytes,
+    )  # fmt: skip
+
+
+def children_of(cell: Cell) -> ChildrenListed:
+    """The answer to `WhichChildren`."""
+    cells = tuple(cell.children.values())
+    return ChildrenListed(addresses=tuple(child.address for child in cells), children=tuple(map(_entry, cells)))
+
+
+def _entry(cell: Cell) -> ChildEntry:
+    return ChildEntry(
+        id=cell.address.rpartition("/")[2], address=cell.address, state=cell.shown_state, incarnation=cell.incarnation,
+        type="supervisor" if cell.supervises else "worker",
+    )  # fmt: skip
