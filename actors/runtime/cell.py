@@ -18,10 +18,10 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import iscoroutine
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, assert_never
 
 from actors.runtime.describe import status_of
@@ -57,13 +57,21 @@ START_LIMIT = 10.0
 AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume")  # answered by the cell itself
 KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", *AT_ONCE)
 WORKING = ("running", "half_open")
+NONE: Any = frozenset()  # stands for a set that nobody has put anything into yet
 
 Started = Callable[[ExitReason | None], None]
 """Told once how a start went: None when the actor runs, else why not. Called before `start` returns, or in the parent's turn."""
 
 
 class Cell:
-    """See the module."""
+    """See the module. A tree may have a hundred thousand of them: what an idle one doesn't need is made when it does."""
+
+    __slots__ = (
+        "_by_hand", "_drop", "_limit", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "current",
+        "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
+        "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "significant", "slots", "started_at", "state",
+        "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
+    )  # fmt: skip
 
     def __init__(
         self, system: ActorSystem, address: Address, factory: Callable[[], SupervisedActor[Any]], parent: Cell | None, *,
@@ -95,18 +103,18 @@ class Cell:
         self.current: Envelope | None = None
         self.exiting: tuple[ExitReason, float | None] | None = None
         self.pending: dict[int, Envelope] = {}  # asks begun and not yet answered
-        self.slots: set[int] = set()  # asks of its own under way
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.timers: set[Timer] = set()
+        self.slots: set[int] = NONE  # asks of its own under way
+        self.tasks: set[asyncio.Task[None]] = NONE
+        self.timers: set[Timer] = NONE
         self.watchers: dict[Resident, int] = {}  # who gets Down, and as which incarnation it asked for it
-        self.watching: set[Resident] = set()
+        self.watching: set[Resident] = NONE
         self.links: set[Cell] | None = None  # whose end ends this one, and the other way round
         self._by_hand = False  # suspended until somebody says otherwise
         self._drop = 0
         self._limit: asyncio.TimerHandle | None = None  # of the start or the stop under way
         self._scheduled = False
         self._on_started: Started | None = None
-        self._on_stopped: list[Callable[[], None]] = []
+        self._on_stopped: tuple[Callable[[], None], ...] = ()
         system.directory[address] = self
 
     # ---- life
@@ -171,7 +179,7 @@ class Cell:
         if self.state == "stopped":
             done()
             return
-        self._on_stopped.append(done)
+        self._on_stopped += (done,)
         if self.state == "starting" or limit == 0:
             self.kill()
         else:
@@ -226,18 +234,17 @@ class Cell:
         self._lift_limit()
         for timer in tuple(self.timers):
             timer.cancel()
-        tasks, self.tasks = self.tasks, set()
+        tasks, self.tasks = self.tasks, NONE
         self.system.disown(tasks)
         for slot in tuple(self.slots):
-            self.system.close_slot(slot)
-        self.slots.clear()
+            self.system.asks.close(slot)
         self._fail_begun(poison, reason)
         self._end_children()
         self._tell_watchers(reason)
         self._end_linked(reason)
         if self.system.listeners:
             self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
-        stopped, self._on_stopped = self._on_stopped, []
+        stopped, self._on_stopped = self._on_stopped, ()
         for done in stopped:
             self._in_parents_turn(done)
         if not stopped and not failed_to_start:
@@ -268,9 +275,9 @@ class Cell:
         return Crashed(address=self.address, incarnation=self.incarnation, error=reason.error or reason.how, detail=reason.detail)
 
     def _tell_watchers(self, reason: ExitReason) -> None:
-        for target in self.watching:
+        watching, self.watching = self.watching, NONE
+        for target in watching:
             target.watchers.pop(self, None)
-        self.watching.clear()
         watchers, self.watchers = self.watchers, {}
         if watchers:
             down = Down(address=self.address, incarnation=self.incarnation, reason=reason)
@@ -319,7 +326,7 @@ class Cell:
             return absence
         if not self.mailbox.put(envelope) and not (self._swept() and self.mailbox.put(envelope)):
             return Full(address=self.address, depth=self.mailbox.depth, size=self.mailbox.size)
-        if self.state in WORKING and not self._scheduled:
+        if not self._scheduled and self.state in WORKING:
             self._scheduled = True
             self.system.schedule(self)
         return None
@@ -375,19 +382,20 @@ class Cell:
         `began` is the time now and the answer the time when the turn is over, in seconds of real time.
         """
         self._scheduled = False
+        mailbox = self.mailbox
+        mailbox.mark()
         try:
             for _ in range(BATCH):
-                if self.state in WORKING:
-                    item = self.mailbox.take()
-                elif self.state in ("suspended", "starting", "stopping"):
-                    item = self.mailbox.take_urgent()
-                else:
+                if mailbox.urgent:
+                    TRACE.set(self.trace)
+                    mailbox.urgent.popleft()()
+                elif not mailbox.normal or self.state not in WORKING:
                     break
-                if item is None:
-                    break
-                if type(item) is Envelope:
+                elif type(item := mailbox.normal.popleft()) is Envelope:
+                    mailbox.size -= item.size
                     self._begin(item)
                 else:
+                    mailbox.signals -= 1
                     TRACE.set(self.trace)
                     item()
                 if self.exiting is not None and self.state in ("running", "half_open", "suspended"):
@@ -395,30 +403,41 @@ class Cell:
                     self._stop(limit, reason)
         except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
             self._end(crash_reason(error))
-        self.wake()
-        over = time.perf_counter()
+        if mailbox.normal or mailbox.urgent:
+            self.wake()
+        over = perf_counter()
         self.busy += over - began
         return over
 
     def _begin(self, envelope: Envelope) -> None:
-        system = self.system
-        if envelope.deadline is not None and envelope.deadline <= system.now():
-            self._pass_over(envelope, DeadlinePassed(address=self.address, seconds=system.now() - envelope.at))
+        known = envelope.kind in self.accepts
+        late = envelope.deadline is not None and envelope.deadline <= self.system.turned_at
+        if (late or self._drop or not known) and self._kept_from(envelope):
             return
-        if self._drop:
-            self._drop -= 1
-            self._pass_over(envelope, Refused(fault=Fault(cls="internal", message="dropped by an injected kernel.drop")))
-            return
-        instance = self.instance
-        assert instance is not None
         self.current = envelope
         self.handled += 1
         TRACE.set(envelope.trace)
-        if envelope.kind in KERNEL_KINDS:
-            self._obey(envelope)
+        if known:
+            self.instance.handle(envelope)  # type: ignore[union-attr]  # only a living instance has turns
         else:
-            instance.handle(envelope)
+            self._obey(envelope)
         self.current = None
+
+    def _kept_from(self, envelope: Envelope) -> bool:
+        """Whether the actor is spared a message that it is too late for, that was to get lost, or that was here before anybody knew what is understood."""
+        now = self.system.turned_at
+        outcome: Outcome
+        if envelope.deadline is not None and envelope.deadline <= now:
+            outcome = DeadlinePassed(address=self.address, seconds=now - envelope.at)
+        elif self._drop:
+            self._drop -= 1
+            outcome = Refused(fault=Fault(cls="internal", message="dropped by an injected kernel.drop"))
+        elif envelope.kind in KERNEL_KINDS:
+            return False
+        else:
+            outcome = Refused(fault=self._not_understood(f"{self.address} does not understand {envelope.kind!r}"))
+        self._pass_over(envelope, outcome)
+        return True
 
     def _pass_over(self, envelope: Envelope, outcome: Outcome) -> None:
         self.system.fail(self.address, envelope, outcome)
@@ -506,12 +525,14 @@ class Cell:
     def own(self, work: Coroutine[Any, Any, None], name: str, then: Callable[[], None] | None = None) -> asyncio.Task[None]:
         """Runs a coroutine as the instance's own: it ends with it, and its crash is the actor's. `then` is called when it has come to its end."""
         task = self.system.loop.create_task(work, name=f"{self.address}:{name}")
+        self.tasks = self.tasks or set()
         self.tasks.add(task)
         task.add_done_callback(partial(self._owned_done, self.incarnation, then))
         return task
 
     def _owned_done(self, incarnation: int, then: Callable[[], None] | None, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
+        if task in self.tasks:
+            self.tasks.remove(task)
         error = error_of(task)
         if incarnation != self.incarnation or self.instance is None:
             return  # it was cancelled, and went on for a while
@@ -530,6 +551,11 @@ class Cell:
                 raise AssertionError(self.state)
             case _:
                 assert_never(self.state)
+
+    def own_slots(self) -> set[int]:
+        """Where the asks of this instance are kept."""
+        self.slots = self.slots or set()
+        return self.slots
 
     def after(self, seconds: float, then: Callable[[], None], *, overtake: bool = False) -> Timer:
         """Runs `then` in the instance's turn, after that many seconds."""
@@ -586,6 +612,7 @@ class Cell:
     def add_watcher(self, watcher: Resident, incarnation: int) -> None:
         """The same before the start: that one is also told when it fails."""
         self.watchers[watcher] = incarnation
+        watcher.watching = watcher.watching or set()
         watcher.watching.add(self)
 
     def suspend(self) -> None:

@@ -17,7 +17,7 @@ def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
         address=cell.address, actor="" if instance is None else instance.title, state=cell.shown_state,
         incarnation=cell.incarnation, restarts=cell.restarts, restart_type=cell.restart_type,
         strategy="" if instance is None else instance.strategy_name,
-        depth=cell.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=cell.mailbox.high_water,
+        depth=cell.mailbox.depth, oldest_ms=0 if oldest is None else int((now - oldest.at) * 1000), high_water=max(cell.mailbox.high_water, cell.mailbox.depth),
         handled=cell.handled, busy_ms=int(cell.busy * 1000), uptime_ms=0 if instance is None else int((now - cell.started_at) * 1000),
         last_exit=cell.last_exit, last_exit_ms_ago=None if cell.last_exit is None else int((now - cell.last_exit_at) * 1000),
         next_restart_ms=None if cell.restart_at is None else max(0, int((cell.restart_at - now) * 1000)),

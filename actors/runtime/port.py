@@ -86,6 +86,7 @@ class Port:
     def watched_by(self, watcher: Resident, incarnation: int) -> bool:
         """For the kernel: that one gets Down when this port closes."""
         self.watchers[watcher] = incarnation
+        watcher.watching = watcher.watching or set()  # an actor makes its set when it needs one
         watcher.watching.add(self)
         return True
 

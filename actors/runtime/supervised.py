@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, cast, get_args
 
 import structlog
 
@@ -122,7 +122,8 @@ class SupervisedActor(_Actor, Generic[I]):
 
     def handle(self, envelope: Envelope) -> None:
         """One envelope, before it is read. Overridden by supervisors that hand it on unread."""
-        message = self._cell.read(envelope)
+        payload = envelope.payload
+        message = self._cell.read(envelope) if type(payload) is bytes else payload
         if message is None:
             return
         answer: Message | Later | Refusal | None
@@ -130,6 +131,8 @@ class SupervisedActor(_Actor, Generic[I]):
             answer = self.receive(message)  # type: ignore[arg-type]
         except Refusal as refusal:
             answer = refusal
+        if answer is None and not envelope.slot:
+            return
         if not isinstance(answer, Later):
             self._cell.respond(envelope, answer)
         elif isinstance(answer, Stashed):
@@ -190,16 +193,9 @@ class SupervisedActor(_Actor, Generic[I]):
 
     def ask(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT) -> asyncio.Future[R]:
         """For owned tasks: sends and awaits the answer. Raises `AskFailed`. Ends with this instance."""
-        system = self._cell.system
-        slots = self._cell.slots
-
-        def forget(_: asyncio.Future[R]) -> None:
-            slots.discard(slot)
-            system.close_slot(slot)
-
-        future, slot = system.open_future(self._cell.address, address, message, timeout)
-        slots.add(slot)
-        future.add_done_callback(forget)
+        cell = self._cell
+        future: asyncio.Future[R] = cell.system.loop.create_future()
+        cell.system.open_slot(cell.address, address, message, timeout, cast(Any, future), owned=cell.own_slots())
         return future
 
     def ask_then(self, address: str, message: Ask[R], then: Callable[[R | AskFailed], None], *, timeout: float = ASK_TIMEOUT) -> None:
@@ -212,11 +208,9 @@ class SupervisedActor(_Actor, Generic[I]):
             then(answer)
 
         def settled(answer: Any) -> None:
-            cell.slots.discard(slot)
             cell.notice(partial(in_turn, AskFailed(answer) if is_outcome(answer) else answer))
 
-        slot = cell.system.open_slot(cell.address, address, message, timeout, settled, trace)
-        cell.slots.add(slot)
+        cell.system.open_slot(cell.address, address, message, timeout, settled, trace, cell.own_slots())
 
     def later(self) -> Later:
         """To be returned by `receive`: the ask being handled is answered later."""

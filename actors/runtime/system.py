@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, cast
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast
 
-from actors.runtime.alarms import Alarm, Alarms
+from actors.runtime.alarms import Alarms
+from actors.runtime.asks import Asks, Target
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
-from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe, is_outcome
+from messages.outcome import NoSuchAddress, Outcome, describe
 from messages.supervision import Decision, Down, ExitReason
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ OUTSIDE = Address("")
 ASK_TIMEOUT = 30.0
 DEAD_LETTERS = 1000
 HOPS = 10_000
+UNPACKED = 256  # bytes that a message counts for which nobody packed
 ROOT_RETRY = 0.25
 ABANDON_AFTER = 5.0  # seconds a cancelled task may take to go
 TURNS_FOR = 0.002  # seconds of real time, not of the loop's: it is the sockets that wait
@@ -96,18 +98,6 @@ class Hop(NamedTuple):
     address: str
 
 
-class _Slot:
-    """Where the answer to one ask goes. Vanishes on reply, deadline or the asker's end; a later reply is only counted."""
-
-    __slots__ = ("address", "alarm", "seconds", "then")
-
-    def __init__(self, address: str, seconds: float, then: Callable[[Message], None]) -> None:
-        self.address = address
-        self.seconds = seconds
-        self.then = then
-        self.alarm: Alarm | None = None
-
-
 class ActorSystem:
     """See the module. Made on the loop that it lives on."""
 
@@ -115,6 +105,7 @@ class ActorSystem:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time  # the loop's clock in seconds; virtual in tests
         self.wire = wire
+        self._packs = wire == "always"
         self.chance = chance
         self.directory: dict[str, Resident] = {}
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS)
@@ -131,9 +122,10 @@ class ActorSystem:
         self.alarms = Alarms(self.loop)
         self._ready: deque[Cell] = deque()
         self._turning = False
+        self.turned_at = self.began  # the loop's clock when the present turns began: near enough for deadlines
         self._ids = count(1)
-        self._slots: dict[int, _Slot] = {}
-        self._thread = threading.get_ident()
+        self.asks = Asks(self.loop)
+        self._thread = get_ident()
 
     # ---- sending
 
@@ -141,25 +133,30 @@ class ActorSystem:
         """A number that was not given out before in this process."""
         return next(self._ids)
 
-    def envelope(
-        self, message: Message, *, sender: Address = OUTSIDE, trace: str | None = None, deadline: float | None = None, slot: int = 0
-    ) -> Envelope:
+    def envelope(self, message: Message, sender: Address, trace: str | None, now: float, deadline: float | None, slot: int) -> Envelope:
         """The message in its envelope, packed unless `wire` is edge."""
-        payload: bytes | Message = pack(message) if self.wire == "always" else message
-        size = len(payload) if isinstance(payload, bytes) else 256
+        payload: bytes | Message
+        if self._packs:
+            payload = pack(message)
+            size = len(payload)
+        else:
+            payload, size = message, UNPACKED
         if trace is None:
             trace = TRACE.get()
-        return Envelope(next(self._ids), message.kind, payload, size, self.now(), sender, trace, sender if slot else None, slot, deadline)
+        return Envelope(next(self._ids), message.kind, payload, size, now, sender, trace, sender if slot else None, slot, deadline)
 
     def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
         """Puts the envelope into the mailbox at that address; what comes back is why that failed."""
         resident = self.directory.get(address)
         outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
+        self._note(address, envelope, outcome)
+        return outcome
+
+    def _note(self, address: str, envelope: Envelope, outcome: Outcome | None) -> None:
         if outcome is not None:
             self.bury(address, envelope, describe(outcome))
         elif envelope.trace:
             self.hops.append((envelope.trace, envelope.at, envelope.kind, envelope.sender, address))
-        return outcome
 
     def tell(
         self, address: str, message: Message, *, sender: Address = OUTSIDE, trace: str | None = None, timeout: float | None = None
@@ -168,19 +165,31 @@ class ActorSystem:
 
         `timeout` in seconds: after that the message is no longer worth handling.
         """
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             self.loop.call_soon_threadsafe(lambda: self.tell(address, message, sender=sender, trace=trace, timeout=timeout))
             return None
-        deadline = None if timeout is None else self.loop.time() + timeout
-        return self.deliver(address, self.envelope(message, sender=sender, trace=trace, deadline=deadline))
+        # what `envelope` and `deliver` do, but for two calls: this is the hottest path there is
+        now = self.now()
+        if trace is None:
+            trace = TRACE.get()
+        payload: bytes | Message = pack(message) if self._packs else message
+        size = len(payload) if isinstance(payload, bytes) else UNPACKED
+        envelope = Envelope(next(self._ids), message.kind, payload, size, now, sender, trace, None, 0, None if timeout is None else now + timeout)
+        resident = self.directory.get(address)
+        outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
+        if outcome is not None or trace:
+            self._note(address, envelope, outcome)
+        return outcome
 
     def ask(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT, trace: str | None = None) -> asyncio.Future[R]:
         """Sends and awaits the typed answer for at most `timeout` seconds. Raises `AskFailed`."""
-        return self.open_future(OUTSIDE, address, message, timeout, trace)[0]
+        future: asyncio.Future[R] = self.loop.create_future()
+        self.open_slot(OUTSIDE, address, message, timeout, cast(Any, future), trace)
+        return future
 
     def ask_from_thread(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT) -> R:
         """The same from a thread that is not the loop's: blocks it until the answer is there. Raises `AskFailed`."""
-        if threading.get_ident() == self._thread:
+        if get_ident() == self._thread:
             raise RuntimeError("ask_from_thread would block the loop that has to answer: await system.ask(...) instead")
 
         async def asked() -> R:
@@ -190,69 +199,35 @@ class ActorSystem:
 
     # ---- answers
 
-    def open_future(
-        self, sender: Address, address: str, message: Ask[R], timeout: float, trace: str | None = None
-    ) -> tuple[asyncio.Future[R], int]:
-        """Asks on somebody's behalf: the answer as a future, and its slot, which closes when the future is done."""
-        future: asyncio.Future[R] = self.loop.create_future()
-
-        def settle(answer: Message) -> None:
-            if future.done():
-                return
-            if is_outcome(answer):
-                future.set_exception(AskFailed(answer))
-            else:
-                future.set_result(cast(R, answer))
-
-        slot = self.open_slot(sender, address, message, timeout, settle, trace)
-        future.add_done_callback(lambda _: self.close_slot(slot))
-        return future, slot
-
     def open_slot(
-        self, sender: Address, address: str, message: Message, timeout: float,
-        then: Callable[[Message], None], trace: str | None = None,
+        self, sender: Address, address: str, message: Message, timeout: float, target: Target, trace: str | None = None, owned: set[int] | None = None,
     ) -> int:  # fmt: skip
-        """Asks; `then` is called once, later, with the answer or an outcome. Returns the slot's id."""
+        """Asks; the target gets the answer or an outcome, once and later. Returns the slot's number, which is in `owned` while it is open."""
         id = next(self._ids)
-        deadline = self.loop.time() + timeout
-        envelope = self.envelope(message, sender=sender, trace=trace, deadline=deadline, slot=id)
-        slot = self._slots[id] = _Slot(address, timeout, then)
+        now = self.now()
+        deadline = now + timeout
+        envelope = self.envelope(message, sender, trace, now, deadline, id)
+        self.asks.open(id, target, owned, deadline, address, timeout)
+        if owned is not None:
+            owned.add(id)
         outcome = self.deliver(address, envelope)
-        if outcome is None:
-            slot.alarm = self.alarms.at(deadline, partial(self._expire, id))
-        else:
+        if outcome is not None:
             self.loop.call_soon(self.settle, id, outcome)
         return id
 
-    def close_slot(self, id: int) -> None:
-        """Nobody waits for this answer any more."""
-        slot = self._slots.pop(id, None)
-        if slot is not None and slot.alarm is not None:
-            slot.alarm.lift()
-
     def settle(self, id: int, answer: Message) -> None:
         """Gives the answer, or the outcome, to whoever asked. Once: nothing happens when he has been told already."""
-        if id not in self._slots:
-            return
-        if self.wire == "always":
-            answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
-        slot = self._slots.pop(id)
-        if slot.alarm is not None:
-            slot.alarm.lift()
-        slot.then(answer)
+        if id in self.asks.slots:
+            # packed before the slot goes: what can't be packed crashes the answerer, and that settles it
+            self.asks.settle(id, unpack(pack(answer)) if self._packs else answer)
 
     def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
         """Answers the ask in this envelope. An answer that comes too late is counted and dropped."""
-        if envelope.slot not in self._slots:
+        slot = envelope.slot
+        if slot not in self.asks.slots or not self.asks.settle(slot, unpack(pack(answer)) if self._packs else answer):
             self.late_replies += 1
-            return
-        if envelope.trace:
+        elif envelope.trace:
             self.hops.append((envelope.trace, self.now(), answer.kind, sender, envelope.reply_to or OUTSIDE))
-        self.settle(envelope.slot, answer)
-
-    def _expire(self, id: int) -> None:
-        slot = self._slots[id]
-        self.settle(id, DeadlinePassed(address=slot.address, seconds=slot.seconds))
 
     # ---- turns
 
@@ -265,6 +240,7 @@ class ActorSystem:
 
     def _turns(self) -> None:
         """Turns for 2 ms, those that follow from the first ones included; then sockets and tasks get theirs."""
+        self.turned_at = self.now()
         now = time.perf_counter()
         until = now + TURNS_FOR
         try:
@@ -320,6 +296,7 @@ class ActorSystem:
 
         def done() -> None:
             root.dispose()
+            self.asks.end()
             if not stopped.done():
                 stopped.set_result(None)
 

@@ -22,6 +22,7 @@ class Timer:
         self._then: Callable[[], None] | None = then
         self._trace = TRACE.get()
         self._alarm = cell.system.alarms.at(cell.system.now() + seconds, partial(self._fire, overtake))
+        cell.timers = cell.timers or set()
         cell.timers.add(self)
 
     def cancel(self) -> None:

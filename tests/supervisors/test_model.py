@@ -233,7 +233,7 @@ class ATreeUnderFire(RuleBasedStateMachine):
         for what, ask in self.asks:
             assert ask.done(), what
             assert ask.exception() is None or isinstance(ask.exception(), AskFailed), what
-        assert self.system._slots == {}
+        assert self.system.asks.slots == {}
 
     async def stop(self) -> None:
         began = self.loop.time()

@@ -214,7 +214,7 @@ async def test_a_message_that_can_not_be_packed_is_the_senders_error_and_leaves_
             tree.system.tell("/a", Add(n=HUGE))
         with pytest.raises(UnicodeEncodeError):
             tree.system.ask("/a", BreakAsked(detail="\ud800"))
-        assert tree.system._slots == {}
+        assert tree.system.asks.slots == {}
 
 
 async def test_the_trace_of_a_message_is_inherited_by_everything_it_causes() -> None:

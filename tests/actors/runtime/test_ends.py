@@ -113,10 +113,10 @@ async def test_the_asks_of_an_ended_instance_vanish_and_their_late_answers_are_c
     async with growing(ChildSpec("a", Asker), ChildSpec("b", Worker)) as tree:
         tree.system.tell("/a", Go())
         await quiet()
-        assert len(tree.system._slots) == 2
+        assert len(tree.system.asks.slots) == 2
         tree.system.tell("/a", Break())
         await quiet()
-        assert tree.system._slots == {}
+        assert tree.system.asks.slots == {}
         for later in tree.cell("/b").instance.held:  # type: ignore[union-attr]
             later.answer(Totalled(n=1, incarnation=1))
         await quiet()

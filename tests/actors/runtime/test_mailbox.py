@@ -47,6 +47,7 @@ def test_it_is_bounded_in_messages_and_in_bytes() -> None:
     assert (mailbox.depth, mailbox.size) == (2, 100)
     mailbox.take()
     assert [mailbox.put(letter(id, 1)) for id in range(3)] == [True, True, False]
+    mailbox.mark()
     assert (mailbox.depth, mailbox.size, mailbox.high_water) == (3, 52, 3)
 
 
@@ -91,22 +92,93 @@ def test_draining_gives_the_messages_and_leaves_nothing() -> None:
     for one in letters:
         mailbox.put(one)
     mailbox.put_signal("down")
+    mailbox.stash(mailbox.take())
+    mailbox.mark()
     assert mailbox.drain() == letters
     assert (len(mailbox), mailbox.depth, mailbox.size, mailbox.take(), mailbox.high_water) == (0, 0, 0, None, 2)
 
 
+def test_what_was_put_aside_counts_and_comes_back_in_front_in_its_order() -> None:
+    mailbox = Mailbox(max_messages=3)
+    letters = [letter(id) for id in range(3)]
+    for one in letters:
+        mailbox.put(one)
+    mailbox.stash(mailbox.take())
+    mailbox.stash(mailbox.take())
+    assert (mailbox.depth, mailbox.size, mailbox.stashed, mailbox.oldest()) == (3, 30, 2, letters[0])
+    assert not mailbox.put(letter(9))
+    mailbox.unstash()
+    assert (mailbox.depth, mailbox.stashed) == (3, 0)
+    assert [mailbox.take() for _ in range(4)] == [*letters, None]
+
+
+def test_what_was_put_aside_survives_the_end_of_an_instance() -> None:
+    mailbox = Mailbox()
+    first, second = letter(1), letter(2)
+    mailbox.put(first)
+    mailbox.stash(mailbox.take())
+    mailbox.put_signal("down")
+    mailbox.put(second)
+    mailbox.forget_signals()
+    assert [mailbox.take() for _ in range(3)] == [first, second, None]
+
+
+def test_what_is_put_back_stands_in_front_even_when_that_is_too_much() -> None:
+    mailbox = Mailbox(max_messages=2)
+    mailbox.put(letter(1))
+    mailbox.put_signal("down")
+    mailbox.put_back([letter(2), letter(3)])
+    assert (mailbox.depth, mailbox.size) == (3, 30)
+    assert not mailbox.put(letter(4))
+    ids = [item.id if isinstance(item, Envelope) else item for item in (mailbox.take() for _ in range(4))]
+    assert ids == [2, 3, 1, "down"]
+
+
+def test_a_sweep_takes_out_what_is_late_wherever_it_stands_and_keeps_the_rest() -> None:
+    mailbox = Mailbox()
+    letters = [Envelope(id, "test.letter", b"", 10, at=0.0, sender=Address(""), deadline=deadline) for id, deadline in enumerate((None, 1.0, 3.0, 2.0))]
+    for one in letters:
+        mailbox.put(one)
+    mailbox.put_signal("down")
+    assert mailbox.sweep(2.0) == [letters[1], letters[3]]
+    assert (mailbox.depth, mailbox.size, len(mailbox)) == (2, 20, 3)
+    assert mailbox.sweep(2.9) == []
+    assert mailbox.sweep(3.0) == [letters[2]]
+    assert [mailbox.take(), mailbox.take(), mailbox.take()] == [letters[0], "down", None]
+
+
+def test_a_mailbox_full_of_messages_without_deadline_is_looked_through_once_a_second_and_not_for_each_refusal() -> None:
+    mailbox = Mailbox()
+    mailbox.put(letter(1))
+    assert mailbox.sweep(5.0) == []
+    mailbox.put(Envelope(2, "test.letter", b"", 10, at=0.0, sender=Address(""), deadline=5.5))
+    assert mailbox.sweep(5.9) == []
+    assert [one.id for one in mailbox.sweep(6.0)] == [2]
+
+
+def test_signals_that_are_not_wanted_any_more_go_and_messages_stay() -> None:
+    mailbox = Mailbox()
+    for item in ("down a", "down b"):
+        mailbox.put(letter(1))
+        mailbox.put_signal(item)
+    mailbox.drop_signals(lambda signal: signal == "down a")
+    assert (len(mailbox), mailbox.depth) == (3, 2)
+    assert [type(mailbox.take()) for _ in range(3)] == [Envelope, Envelope, str]
+
+
 class MailboxModel(RuleBasedStateMachine):
-    """The mailbox against two lists."""
+    """The mailbox against three lists."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mailbox = Mailbox(max_messages=4, max_bytes=100)
         self.urgent: list[object] = []
         self.normal: list[object] = []
+        self.aside: list[object] = []
         self.count = 0
 
     def letters(self) -> list[Envelope]:
-        return [item for item in self.normal if isinstance(item, Envelope)]
+        return [item for item in (*self.aside, *self.normal) if isinstance(item, Envelope)]
 
     @rule(size=st.integers(0, 60))
     def put(self, size: int) -> None:
@@ -129,6 +201,21 @@ class MailboxModel(RuleBasedStateMachine):
         assert self.mailbox.take() == (lane.pop(0) if lane else None)
 
     @rule()
+    def put_aside(self) -> None:
+        if not self.urgent and self.normal and isinstance(self.normal[0], Envelope):
+            self.mailbox.stash(self.mailbox.take())
+            self.aside.append(self.normal.pop(0))
+
+    @rule()
+    def unstash(self) -> None:
+        self.mailbox.unstash()
+        self.back()
+
+    def back(self) -> None:
+        self.normal[:0] = self.aside
+        self.aside.clear()
+
+    @rule()
     def take_urgent(self) -> None:
         assert self.mailbox.take_urgent() == (self.urgent.pop(0) if self.urgent else None)
 
@@ -136,6 +223,7 @@ class MailboxModel(RuleBasedStateMachine):
     def forget_signals(self) -> None:
         self.mailbox.forget_signals()
         self.urgent.clear()
+        self.back()
         self.normal[:] = self.letters()
 
     @rule()
@@ -143,13 +231,15 @@ class MailboxModel(RuleBasedStateMachine):
         assert self.mailbox.drain() == self.letters()
         self.urgent.clear()
         self.normal.clear()
+        self.aside.clear()
 
     @invariant()
     def depth_and_size_count_the_messages_only(self) -> None:
         letters = self.letters()
         assert (self.mailbox.depth, self.mailbox.size) == (len(letters), sum(one.size for one in letters))
         assert len(self.mailbox) == len(self.urgent) + len(self.normal)
-        assert self.mailbox.depth <= self.mailbox.high_water <= 4
+        assert self.mailbox.stashed == len(self.aside)
+        assert self.mailbox.depth <= 4
 
 
 TestMailboxModel = MailboxModel.TestCase

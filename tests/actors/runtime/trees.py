@@ -143,7 +143,7 @@ async def growing(
     assert complaints == []
     assert asyncio.all_tasks() <= before
     assert system.directory == {}
-    assert system._slots == {}
+    assert system.asks.slots == {}
 
 
 def watch_loop() -> list[dict[str, Any]]:

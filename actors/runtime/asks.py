@@ -1,0 +1,86 @@
+"""The asks under way: where each answer goes, and until when it is waited for.
+
+    open --> settle, with the answer or an outcome | close, when nobody waits any more | expire, at the deadline
+
+Nearly every ask is answered long before its deadline, and there may be hundreds of thousands a second: so one costs a place in a table and
+one in a heap, and no object of its own. What is answered leaves the heap when its time comes, or when such entries outnumber the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+from messages.message import Message
+from messages.outcome import AskFailed, DeadlinePassed, is_outcome
+
+FEW = 256  # answered asks in the heap that nobody bothers about
+
+Target = asyncio.Future[Message] | Callable[[Message], None]
+"""Who waits: a future, which gets the answer or AskFailed; or a function, which gets the answer or the outcome."""
+
+
+class Asks:
+    """See the module. Each ask is known by a number; `slots` holds who waits, and the set in which its asker keeps its own numbers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.slots: dict[int, tuple[Target, set[int] | None]] = {}
+        self._loop = loop
+        self._heap: list[tuple[float, int, str, float]] = []  # deadline, number, address, seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, id: int, target: Target, owned: set[int] | None, deadline: float, address: str, seconds: float) -> None:
+        """Waits for the answer until `deadline`, in seconds of the loop's clock, which is `seconds` from now."""
+        self.slots[id] = target, owned
+        heap = self._heap
+        if len(heap) > FEW + 2 * len(self.slots):
+            self._heap = heap = [entry for entry in heap if entry[1] in self.slots]
+            heapify(heap)
+        heappush(heap, (deadline, id, address, seconds))
+        if self._timer is None or deadline < self._timer.when():
+            self._set(deadline)
+
+    def close(self, id: int) -> None:
+        """Nobody waits for this answer any more."""
+        slot = self.slots.pop(id, None)
+        if slot is not None and slot[1] is not None:
+            slot[1].discard(id)
+
+    def settle(self, id: int, answer: Message) -> bool:
+        """Gives the answer, or the outcome, to whoever waits; False when he does so no longer. The ask must be open."""
+        target, owned = self.slots.pop(id)
+        if owned is not None:
+            owned.discard(id)
+        if not isinstance(target, asyncio.Future):
+            target(answer)
+        elif target.done():  # whoever awaited it was cancelled
+            return False
+        elif is_outcome(answer):
+            target.set_exception(AskFailed(answer))
+        else:
+            target.set_result(answer)
+        return True
+
+    def end(self) -> None:
+        """The system has stopped: what is still open are futures that nobody awaits."""
+        for id in [id for id, (target, _) in self.slots.items() if isinstance(target, asyncio.Future) and target.done()]:
+            self.close(id)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        heap = self._heap
+        now = self._loop.time()
+        while heap and (heap[0][0] <= now or heap[0][1] not in self.slots):
+            _, id, address, seconds = heappop(heap)
+            if id in self.slots:
+                self.settle(id, DeadlinePassed(address=address, seconds=seconds))
+        if heap:
+            self._set(heap[0][0])
