@@ -28,7 +28,7 @@ from messages.outcome import AskFailed, describe
 from messages.supervision import Decision, ExitReason
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff, add_restart, verdict
-from supervisors.spec import AutoShutdown, ChildSpec, Intensity, OnExhausted, checked, fitting
+from supervisors.spec import AutoShutdown, ChildSpec, Intensity, OnExhausted, checked, fitting, one_of
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +67,8 @@ class Family(SupervisedActor[Any]):
         makes: Iterable[ChildSpec],
     ) -> None:  # fmt: skip
         super().__init__()
+        one_of(OnExhausted, "on_exhausted", on_exhausted)
+        one_of(AutoShutdown, "auto_shutdown", auto_shutdown)
         self.intensity = intensity
         self.on_exhausted: OnExhausted = on_exhausted
         self.backoff = backoff
@@ -195,7 +197,7 @@ class Family(SupervisedActor[Any]):
         if allowed:
             self._begin_again(child, incarnation)
         elif self.on_exhausted == "escalate":
-            detail = f"{child.cell.address} was restarted more than {self.intensity.restarts} times in {self.intensity.seconds:g} s"
+            detail = f"more than {self.intensity.restarts} restarts in {self.intensity.seconds:g} s, the last one for {child.cell.address}"
             self.publish("gave_up", child.cell, detail)
             self._cell.leave(ExitReason(how="shutdown", error="MaxIntensityReached", detail=detail), None)
         elif self.on_exhausted == "backoff":

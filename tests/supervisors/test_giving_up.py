@@ -46,7 +46,7 @@ async def test_when_every_restart_fails_there_are_exactly_as_many_attempts_as_th
         assert starts == list(range(1, limit + 2))
         assert tree.trail("gave_up") == ["gave_up /s/a"]
         assert cell.last_exit == ExitReason(
-            how="shutdown", error="MaxIntensityReached", detail=f"/s/a was restarted more than {limit} times in 5 s"
+            how="shutdown", error="MaxIntensityReached", detail=f"more than {limit} restarts in 5 s, the last one for /s/a"
         )
         assert "/s" not in tree.system.directory
 
