@@ -9,6 +9,7 @@ one in a heap, and no object of its own. What is answered leaves the heap when i
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
@@ -29,6 +30,7 @@ class Asks:
         self._loop = loop
         self._heap: list[tuple[float, int, str, float]] = []  # deadline, number, address, seconds
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
 
     def open(self, id: int, target: Target, owned: set[int] | None, deadline: float, address: str, seconds: float) -> None:
         """Waits for the answer until `deadline`, in seconds of the loop's clock, which is `seconds` from now."""
@@ -38,7 +40,7 @@ class Asks:
             self._heap = heap = [entry for entry in heap if entry[1] in self.slots]
             heapify(heap)
         heappush(heap, (deadline, id, address, seconds))
-        if self._timer is None or deadline < self._timer.when():
+        if deadline < self._rings_at:
             self._set(deadline)
 
     def close(self, id: int) -> None:
@@ -68,14 +70,17 @@ class Asks:
             self.close(id)
         if self._timer is not None:
             self._timer.cancel()
+            self._rings_at = math.inf
 
     def _set(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, self._expire)
+        self._rings_at = when
 
     def _expire(self) -> None:
         self._timer = None
+        self._rings_at = math.inf
         heap = self._heap
         now = self._loop.time()
         while heap and (heap[0][0] <= now or heap[0][1] not in self.slots):

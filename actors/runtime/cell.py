@@ -25,14 +25,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, assert_never
 
 from actors.runtime.describe import status_of
-from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise
+from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise, traceback_of
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.system import TRACE, ActorSystem, Resident
 from actors.runtime.timer import Timer
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message, Unreadable, unpack
-from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused
+from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused, describe
 from messages.supervision import (
     Crash,
     Decision,
@@ -165,7 +165,7 @@ class Cell:
             self._limit = None
 
     def _start_failed(self, error: BaseException) -> ExitReason:
-        reason = crash_reason(error).model_copy(update={"how": "start_failed"})
+        reason = crash_reason(error).model_copy(update={"how": "start_failed", "traceback": traceback_of(error)})
         self._end(reason)
         return reason
 
@@ -500,7 +500,11 @@ class Cell:
     def respond(self, envelope: Envelope, answer: Message | Refusal | None) -> None:
         """Sends what an actor said to the message it handled."""
         if isinstance(answer, Refusal):
-            self.system.fail(self.address, envelope, Refused(fault=answer.fault))
+            outcome = Refused(fault=answer.fault)
+            if envelope.slot:
+                self.system.settle(envelope.slot, outcome)  # an answer like any other; what nobody asked for is a letter that came to nothing
+            else:
+                self.system.bury(self.address, envelope, describe(outcome))
         elif envelope.slot:
             if answer is None:
                 raise TypeError(f"{type(self.instance).__name__} was asked {envelope.kind} and answered nothing: return the answer, or self.later()")

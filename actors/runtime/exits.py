@@ -7,6 +7,8 @@ import traceback
 
 from messages.supervision import ExitReason
 
+TRACEBACK = 4000
+
 
 class Exit(Exception):
     """Raised inside an actor to end it with a typed reason. `failed` carries its evidence as a fault."""
@@ -26,6 +28,14 @@ def crash_reason(error: BaseException) -> ExitReason:
         return error.reason
     text = str(traceback.TracebackException(type(error), error, None, compact=True))
     return ExitReason(how="crashed", error=type(error).__name__, detail=text[:500].encode(errors="replace").decode())
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where it came from, at most the last TRACEBACK characters. What a start failed with in another process or thread says so itself."""
+    if isinstance(error, Exit):
+        return error.reason.traceback
+    lines = traceback.TracebackException.from_exception(error, compact=True).format()
+    return "".join(lines)[-TRACEBACK:].encode(errors="replace").decode()
 
 
 def error_of(task: asyncio.Task[None]) -> BaseException | None:

@@ -25,7 +25,7 @@ from actors.runtime.alarms import Alarms
 from actors.runtime.asks import Asks, Target
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
-from messages.outcome import NoSuchAddress, Outcome, describe
+from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe
 from messages.supervision import Decision, Down, ExitReason
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ ASK_TIMEOUT = 30.0
 DEAD_LETTERS = 1000
 HOPS = 10_000
 UNPACKED = 256  # bytes that a message counts for which nobody packed
+ROOT_FREE = 3  # ends of the root within ROOT_WINDOW seconds after which it is started again without a wait
+ROOT_WINDOW = 5.0
+LOOP_GRACE = 1.0  # seconds that a loop may be late with the end of an ask, for a thread that waits
 ROOT_RETRY = 0.25
 ABANDON_AFTER = 5.0  # seconds a cancelled task may take to go
 TURNS_FOR = 0.002  # seconds of real time, not of the loop's: it is the sockets that wait
@@ -119,6 +122,7 @@ class ActorSystem:
         self.began = self.loop.time()
         self.root: Cell | None = None
         self.stopping = False
+        self._root_ends: list[float] = []
         self.alarms = Alarms(self.loop)
         self._ready: deque[Cell] = deque()
         self._turning = False
@@ -195,7 +199,12 @@ class ActorSystem:
         async def asked() -> R:
             return await self.ask(address, message, timeout=timeout)
 
-        return asyncio.run_coroutine_threadsafe(asked(), self.loop).result()
+        asking = asyncio.run_coroutine_threadsafe(asked(), self.loop)
+        try:
+            return asking.result(timeout + LOOP_GRACE)
+        except TimeoutError:  # not from the ask, which knows its own end: the loop itself stands still, or has gone
+            asking.cancel()
+            raise AskFailed(DeadlinePassed(address=address, seconds=timeout)) from None
 
     # ---- answers
 
@@ -203,9 +212,9 @@ class ActorSystem:
         self, sender: Address, address: str, message: Message, timeout: float, target: Target, trace: str | None = None, owned: set[int] | None = None,
     ) -> int:  # fmt: skip
         """Asks; the target gets the answer or an outcome, once and later. Returns the slot's number, which is in `owned` while it is open."""
-        id = next(self._ids)
         now = self.now()
         deadline = now + timeout
+        id = next(self._ids)
         envelope = self.envelope(message, sender, trace, now, deadline, id)
         self.asks.open(id, target, owned, deadline, address, timeout)
         if owned is not None:
@@ -270,7 +279,23 @@ class ActorSystem:
         return started
 
     def root_ended(self, root: Cell, reason: ExitReason) -> None:
-        """The root never gives up after start-up: there is nobody above it who could do better."""
+        """The root never gives up after start-up: there is nobody above it who could do better. It only slows down."""
+        if self.stopping or root.state != "stopped":
+            return
+        wait = self._root_wait()
+        if wait:
+            root.restart_at = self.now() + wait
+            self.loop.call_at(root.restart_at, self._start_root_again, root)
+        else:
+            self._start_root_again(root)
+
+    def _root_wait(self) -> float:
+        """Seconds: none for the first few ends in a while, then ever more, with full jitter."""
+        now = self.now()
+        self._root_ends = [*(at for at in self._root_ends if at > now - ROOT_WINDOW), now][-16:]
+        return self.chance() * min(1.0, 0.05 * 2 ** (len(self._root_ends) - ROOT_FREE)) if len(self._root_ends) > ROOT_FREE else 0.0
+
+    def _start_root_again(self, root: Cell) -> None:
         if not self.stopping and root.state == "stopped":
             root.restarts += 1
             root.start(lambda failed: None if failed is None else self._retry_root(root, failed))
@@ -279,13 +304,13 @@ class ActorSystem:
         if root.state != "stopped":
             return  # it was killed while it started, and is started again already
         root.restart_at = self.loop.time() + ROOT_RETRY
-        self.loop.call_at(root.restart_at, self.root_ended, root, reason)
+        self.loop.call_at(root.restart_at, self._start_root_again, root)
 
     def restart_root(self) -> None:
         """Stops the tree in reverse order and starts it again."""
         root = self.root
         assert root is not None, "the tree was never started"
-        root.stop(lambda: self.root_ended(root, ExitReason(how="shutdown")), None)
+        root.stop(lambda: self._start_root_again(root), None)
 
     def stop_root(self, limit: float | None = None) -> asyncio.Future[None]:
         """Stops the tree in reverse order and gives up its addresses."""

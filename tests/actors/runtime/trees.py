@@ -160,3 +160,10 @@ async def quiet() -> None:
 
 def crashed(detail: str = "broken") -> ExitReason:
     return ExitReason(how="crashed", error="ValueError", detail=detail)
+
+
+def bare(reason: ExitReason) -> ExitReason:
+    """The reason of a failed start, without the traceback that it must have."""
+    assert "in on_start" in reason.traceback
+    assert reason.traceback.rstrip().endswith(f"{reason.error}: {reason.detail.rpartition(': ')[2]}")
+    return reason.model_copy(update={"traceback": ""})
