@@ -10,8 +10,8 @@ import pytest
 from actors.runtime.port import Port
 from actors.runtime.supervised import Later, SupervisedActor
 from actors.runtime.system import Hop
-from messages.outcome import AskFailed, Crashed, NoSuchAddress, Refused
-from messages.supervision import Crash, Down, ExitReason, RestartChild, WhichChildren
+from messages.outcome import AskFailed, Crashed, Full, NoSuchAddress, Refused
+from messages.supervision import ChildTerminated, Crash, Down, ExitReason, RestartChild, TerminateChild, WhichChildren
 from supervisors.dynamic import DynamicSupervisor
 from supervisors.spec import ChildSpec
 from tests.actors.runtime.trees import Tree, Worker, bare, crashed, growing, quiet
@@ -192,3 +192,32 @@ async def test_which_children_is_answered_behind_what_was_sent_before_and_a_chil
         assert (await first).n == 0
         assert told.addresses == tuple(children(tree))
         assert (await tree.system.ask("/", WhichChildren())).addresses == ("/d",)
+
+
+async def test_one_child_more_than_the_limit_is_refused_as_full_and_its_sender_gets_down() -> None:
+    async with growing(ChildSpec("d", lambda: DynamicSupervisor(Worker, Hold, limit=2))) as tree, Port(tree.system) as port:
+        held = [tree.system.ask("/d", Hold()) for _ in range(2)]
+        await quiet()
+        assert await tree.failure("/d", Hold()) == Full(address="/d", depth=2, size=0)
+        port.tell("/d", Hold())
+        down = await port.receive(1.0)
+        assert isinstance(down, Down)
+        assert down.reason.error == "NeverStarted"
+        for child in (await tree.system.ask("/d", WhichChildren())).addresses:
+            tree.system.tell(child, Quit())
+        await asyncio.gather(*held, return_exceptions=True)
+        another = tree.system.ask("/d", Hold())
+        await quiet()
+        assert len((await tree.system.ask("/d", WhichChildren())).addresses) == 1
+        another.cancel()
+
+
+async def test_a_child_that_a_message_started_can_be_terminated_by_its_id() -> None:
+    async with growing(ChildSpec("d", lambda: DynamicSupervisor(Worker, Hold))) as tree:
+        held = tree.system.ask("/d", Hold())
+        await quiet()
+        (address,) = (await tree.system.ask("/d", WhichChildren())).addresses
+        assert await tree.system.ask("/d", TerminateChild(id=address.rpartition("/")[2])) == ChildTerminated(address=address)
+        with pytest.raises(AskFailed):
+            await held
+        assert sorted(tree.system.directory) == ["/", "/d"]

@@ -215,3 +215,21 @@ async def test_a_root_that_escalates_is_started_again_because_nobody_above_could
         await quiet()
     assert (root.incarnation, root.restarts) == (4, 3)
     await system.stop_root()
+
+
+async def test_a_root_that_ends_again_and_again_is_started_ever_more_slowly_and_never_given_up() -> None:
+    starts: list[float] = []
+
+    class Doomed(Worker):
+        def on_start(self) -> None:
+            starts.append(self.now)
+            self.after(0.001, self.die)
+
+        def die(self) -> None:
+            raise ValueError("doomed")
+
+    async with growing(ChildSpec("a", Doomed), intensity=Intensity(0)):
+        await asyncio.sleep(60.0)
+        assert len(starts) < 200
+        assert starts[-1] > 58.0
+        assert starts[3] < 0.1  # the first few come at once

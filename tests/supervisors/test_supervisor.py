@@ -12,7 +12,7 @@ from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import StartFailed
 from messages.envelope import Envelope
 from messages.outcome import AskFailed, Crashed, DeadlinePassed, NoSuchAddress, Refused
-from messages.supervision import Crash, ExitReason, RestartChild, RestartType
+from messages.supervision import Crash, ExitReason, RestartChild, RestartType, TerminateChild
 from supervisors.spec import BadSpec, ChildSpec
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Slow, Worker, bare, crashed, growing, quiet, workers
@@ -253,3 +253,10 @@ async def test_a_child_that_crashed_counts_the_crash_and_keeps_its_reason() -> N
         await tree.failure("/a", BreakAsked())
         await quiet()
         assert (tree.cell("/a").restarts, tree.cell("/a").last_exit) == (1, crashed())
+
+
+async def test_where_order_means_nothing_all_children_stop_at_once() -> None:
+    async with growing(ChildSpec("s", partial(Supervisor, *(ChildSpec(id, partial(Slow, stop=2.0)) for id in "abc"), stop="together"))) as tree:
+        began = tree.system.now()
+        await tree.system.ask("/", TerminateChild(id="s"))
+        assert tree.system.now() - began == pytest.approx(2.0, abs=0.01)

@@ -73,6 +73,7 @@ async def test_a_refusal_is_told_to_the_asker_with_its_fault_and_the_actor_lives
     async with growing(ChildSpec("a", Worker), wire=wire) as tree:
         tree.system.tell("/a", Add(n=1))
         assert await tree.failure("/a", SayNo(fault=fault)) == Refused(fault=fault)
+        assert tree.system.dead_letter_count == 0  # no is an answer
         assert await tree.total("/a") == Totalled(n=1, incarnation=1)
 
 

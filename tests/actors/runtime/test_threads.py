@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from actors.runtime.supervised import SupervisedActor
-from messages.outcome import AskFailed, Crashed
+from messages.outcome import AskFailed, Crashed, DeadlinePassed, Outcome
 from supervisors.spec import ChildSpec
 from tests.actors.runtime.trees import Worker, growing
 from tests.actors.runtime.vocabulary import Add, BreakAsked, Heard, Total, Totalled
@@ -62,3 +62,20 @@ async def test_a_message_told_from_another_thread_to_nobody_is_a_dead_letter() -
         assert await asyncio.to_thread(tree.system.tell, "/nobody", Add(n=1)) is None
         await tree.total("/a")
         assert [letter.address for letter in tree.system.dead_letters] == ["/nobody"]
+
+
+async def test_a_thread_that_asks_is_let_go_when_the_loop_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.runtime.system.LOOP_GRACE", 0.0)
+    async with growing(ChildSpec("a", Worker)) as tree:
+        outcomes: list[Outcome] = []
+
+        def ask() -> None:
+            with pytest.raises(AskFailed) as failed:
+                tree.system.ask_from_thread("/a", Total(), timeout=0.01)
+            outcomes.append(failed.value.outcome)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()  # on purpose: the loop does nothing meanwhile
+        assert outcomes == [DeadlinePassed(address="/a", seconds=0.01)]
+        await tree.total("/a")
