@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from messages.faults import FAULTS  # noqa: E402  # the line above lets this run
 from messages.message import Ask, Message, Part  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by `python docs/generate.py`. A test compares it with the code. -->\n"
+
+
+PROOFS = "\n<!-- The rest is written by `python docs/generate.py`. -->\n"
+NOWHERE = "NO-SUCH-TEST"
 
 
 def faults() -> str:
@@ -105,7 +110,18 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> Iterator
         yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
 
 
-PAGES: dict[str, Callable[[], str]] = {"faults.md": faults, "messages.md": messages}
+def supervision() -> str:
+    """The page as it was written by hand, and below it where the tests are that it names. A name that no test has leads nowhere."""
+    text = (ROOT / "docs" / "supervision.md").read_text().partition(PROOFS)[0].rstrip()
+    places: dict[str, str] = {}
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE):
+            places.setdefault(name, f"../{file.relative_to(ROOT).as_posix()}")
+    named = sorted(set(re.findall(r"\]\[(test_\w+)\]", text)))
+    return "\n".join([text, "", PROOFS.strip(), "", *(f"[{name}]: {places.get(name, NOWHERE)}" for name in named), ""])
+
+
+PAGES: dict[str, Callable[[], str]] = {"faults.md": faults, "messages.md": messages, "supervision.md": supervision}
 
 
 def main(arguments: list[str]) -> int:

@@ -29,3 +29,11 @@ def test_every_kind_of_the_vocabulary_is_on_its_page() -> None:
 def test_every_fault_is_on_its_page() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
     assert {cls for cls, row in FAULTS.items() if f"\n| `{cls}` | {row.status} |" not in page} == set()
+
+
+def test_each_row_about_supervision_names_a_test_that_there_is() -> None:
+    page = (ROOT / "docs" / "supervision.md").read_text()
+    assert "NO-SUCH-TEST" not in page
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.endswith("| proof |")]
+    assert [row for row in rows if "][test_" not in row] == []
+    assert len(rows) > 50
