@@ -13,13 +13,35 @@ from messages.envelope import Address
 from messages.faults import Fault
 from messages.message import Ask, Message
 from messages.outcome import AskFailed, Refusal
-from messages.supervision import Down, ExitReason
+from messages.supervision import (
+    CountChildren,
+    Crash,
+    Decision,
+    Delay,
+    DeleteChild,
+    Describe,
+    Down,
+    Drop,
+    ExitReason,
+    GetChildSpec,
+    RestartChild,
+    Resume,
+    StartChild,
+    Suspend,
+    TerminateChild,
+    WhichChildren,
+)  # fmt: skip
 from supervisors.dynamic import DynamicSupervisor
-from supervisors.spec import ChildSpec, Intensity
+from supervisors.local import start_child
+from supervisors.quarantine import Quarantine
+from supervisors.restart import Backoff
+from supervisors.spec import BadSpec, ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
 from undying.daemon import Daemon, StateLocked
 
 __all__ = [
-    "Actor", "ActorSystem", "Address", "Ask", "AskFailed", "AsyncioActor", "ChildSpec", "Daemon", "Down", "DynamicSupervisor", "Exit", "ExitReason",
-    "Fault", "Intensity", "Later", "Message", "Port", "Refusal", "Settings", "StartFailed", "StateLocked", "Supervisor",
+    "Actor", "ActorSystem", "Address", "Ask", "AskFailed", "AsyncioActor", "Backoff", "BadSpec", "ChildSpec", "CountChildren", "Crash", "Daemon",
+    "Decision", "Delay", "DeleteChild", "Describe", "Down", "Drop", "DynamicSupervisor", "Exit", "ExitReason", "Fault", "GetChildSpec", "Intensity",
+    "Later", "Message", "Port", "Quarantine", "Refusal", "RestartChild", "Resume", "Settings", "StartChild", "StartFailed", "StateLocked",
+    "Supervisor", "Suspend", "TerminateChild", "WhichChildren", "start_child",
 ]  # fmt: skip
