@@ -12,9 +12,10 @@ import asyncio
 import math
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from typing import cast
 
 from messages.message import Message
-from messages.outcome import AskFailed, DeadlinePassed, is_outcome
+from messages.outcome import AskFailed, DeadlinePassed, Outcome
 
 FEW = 256  # answered asks in the heap that nobody bothers about
 
@@ -35,6 +36,8 @@ class Asks:
     def open(self, id: int, target: Target, owned: set[int] | None, deadline: float, address: str, seconds: float) -> None:
         """Waits for the answer until `deadline`, in seconds of the loop's clock, which is `seconds` from now."""
         self.slots[id] = target, owned
+        if owned is not None:
+            owned.add(id)
         heap = self._heap
         if len(heap) > FEW + 2 * len(self.slots):
             self._heap = heap = [entry for entry in heap if entry[1] in self.slots]
@@ -49,7 +52,7 @@ class Asks:
         if slot is not None and slot[1] is not None:
             slot[1].discard(id)
 
-    def settle(self, id: int, answer: Message) -> bool:
+    def settle(self, id: int, answer: Message, failed: bool) -> bool:
         """Gives the answer, or the outcome, to whoever waits; False when he does so no longer. The ask must be open."""
         target, owned = self.slots.pop(id)
         if owned is not None:
@@ -58,8 +61,8 @@ class Asks:
             target(answer)
         elif target.done():  # whoever awaited it was cancelled
             return False
-        elif is_outcome(answer):
-            target.set_exception(AskFailed(answer))
+        elif failed:
+            target.set_exception(AskFailed(cast(Outcome, answer)))
         else:
             target.set_result(answer)
         return True
@@ -86,6 +89,6 @@ class Asks:
         while heap and (heap[0][0] <= now or heap[0][1] not in self.slots):
             _, id, address, seconds = heappop(heap)
             if id in self.slots:
-                self.settle(id, DeadlinePassed(address=address, seconds=seconds))
+                self.settle(id, DeadlinePassed(address=address, seconds=seconds), True)
         if heap:
             self._set(heap[0][0])

@@ -383,7 +383,8 @@ class Cell:
         """
         self._scheduled = False
         mailbox = self.mailbox
-        mailbox.mark()
+        if mailbox.normal and len(mailbox.normal) > mailbox.high_water:
+            mailbox.mark()
         try:
             for _ in range(BATCH):
                 if mailbox.urgent:

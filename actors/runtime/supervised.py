@@ -133,10 +133,10 @@ class SupervisedActor(_Actor, Generic[I]):
             answer = refusal
         if answer is None and not envelope.slot:
             return
-        if not isinstance(answer, Later):
-            self._cell.respond(envelope, answer)
-        elif isinstance(answer, Stashed):
+        if isinstance(answer, Stashed):
             self._cell.mailbox.stash(envelope)
+        elif not isinstance(answer, Later):
+            self._cell.respond(envelope, answer)
 
     def passed_over(self, envelope: Envelope) -> None:
         """A message that was dropped instead of handled: its deadline had passed. For supervisors that owe somebody a Down."""

@@ -25,7 +25,7 @@ from actors.runtime.alarms import Alarms
 from actors.runtime.asks import Asks, Target
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
-from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe
+from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe, is_outcome
 from messages.supervision import Decision, Down, ExitReason
 
 if TYPE_CHECKING:
@@ -137,18 +137,6 @@ class ActorSystem:
         """A number that was not given out before in this process."""
         return next(self._ids)
 
-    def envelope(self, message: Message, sender: Address, trace: str | None, now: float, deadline: float | None, slot: int) -> Envelope:
-        """The message in its envelope, packed unless `wire` is edge."""
-        payload: bytes | Message
-        if self._packs:
-            payload = pack(message)
-            size = len(payload)
-        else:
-            payload, size = message, UNPACKED
-        if trace is None:
-            trace = TRACE.get()
-        return Envelope(next(self._ids), message.kind, payload, size, now, sender, trace, sender if slot else None, slot, deadline)
-
     def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
         """Puts the envelope into the mailbox at that address; what comes back is why that failed."""
         resident = self.directory.get(address)
@@ -172,14 +160,18 @@ class ActorSystem:
         if get_ident() != self._thread:
             self.loop.call_soon_threadsafe(lambda: self.tell(address, message, sender=sender, trace=trace, timeout=timeout))
             return None
-        # what `envelope` and `deliver` do, but for two calls: this is the hottest path there is
         now = self.now()
+        payload = pack(message) if self._packs else message
+        return self._send(address, message.kind, payload, sender, trace, now, None if timeout is None else now + timeout, 0)
+
+    def _send(
+        self, address: str, kind: str, payload: bytes | Message, sender: Address, trace: str | None, now: float, deadline: float | None, slot: int,
+    ) -> Outcome | None:  # fmt: skip
         if trace is None:
             trace = TRACE.get()
-        payload: bytes | Message = pack(message) if self._packs else message
         size = len(payload) if isinstance(payload, bytes) else UNPACKED
-        envelope = Envelope(next(self._ids), message.kind, payload, size, now, sender, trace, None, 0, None if timeout is None else now + timeout)
-        resident = self.directory.get(address)
+        envelope = Envelope(next(self._ids), kind, payload, size, now, sender, trace, sender if slot else None, slot, deadline)
+        resident = self.directory.get(address)  # as `deliver` does: this is the hottest path there is, a call less is worth two lines
         outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
         if outcome is not None or trace:
             self._note(address, envelope, outcome)
@@ -212,14 +204,12 @@ class ActorSystem:
         self, sender: Address, address: str, message: Message, timeout: float, target: Target, trace: str | None = None, owned: set[int] | None = None,
     ) -> int:  # fmt: skip
         """Asks; the target gets the answer or an outcome, once and later. Returns the slot's number, which is in `owned` while it is open."""
+        id = next(self._ids)
         now = self.now()
         deadline = now + timeout
-        id = next(self._ids)
-        envelope = self.envelope(message, sender, trace, now, deadline, id)
+        payload = pack(message) if self._packs else message  # what can't be packed is the sender's own error, and opens nothing
         self.asks.open(id, target, owned, deadline, address, timeout)
-        if owned is not None:
-            owned.add(id)
-        outcome = self.deliver(address, envelope)
+        outcome = self._send(address, message.kind, payload, sender, trace, now, deadline, id)
         if outcome is not None:
             self.loop.call_soon(self.settle, id, outcome)
         return id
@@ -227,13 +217,14 @@ class ActorSystem:
     def settle(self, id: int, answer: Message) -> None:
         """Gives the answer, or the outcome, to whoever asked. Once: nothing happens when he has been told already."""
         if id in self.asks.slots:
-            # packed before the slot goes: what can't be packed crashes the answerer, and that settles it
-            self.asks.settle(id, unpack(pack(answer)) if self._packs else answer)
+            self.asks.settle(id, answer, is_outcome(answer))
 
     def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
         """Answers the ask in this envelope. An answer that comes too late is counted and dropped."""
         slot = envelope.slot
-        if slot not in self.asks.slots or not self.asks.settle(slot, unpack(pack(answer)) if self._packs else answer):
+        if slot in self.asks.slots and self._packs:
+            answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
+        if slot not in self.asks.slots or not self.asks.settle(slot, answer, False):
             self.late_replies += 1
         elif envelope.trace:
             self.hops.append((envelope.trace, self.now(), answer.kind, sender, envelope.reply_to or OUTSIDE))
