@@ -3,6 +3,7 @@
     python run.py                       serves, with config.yaml beside it
     python run.py serve --config FILE --port N --state DIR
     python run.py status | tree         asks the running daemon
+    python run.py tree --watch          goes on showing what it does
     python run.py check-config          exit 0 when the config is good, else 1 and what is wrong
     python run.py --version
 """
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from undying.drawing import draw, span
 from undying.version import VERSION
 
 if TYPE_CHECKING:
@@ -58,7 +60,10 @@ def parser() -> argparse.ArgumentParser:
     for name, run, told in (("status", status, "Says how the running daemon is."), ("tree", tree, "Shows the running daemon's actors.")):
         asking = verb(name, run, told)
         asking.add_argument("--url", help="the daemon's URL (default: the one that runs on the state directory)")
-        asking.add_argument("--json", action="store_true", help="print JSON")
+        form = asking.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print JSON")
+        if name == "tree":
+            form.add_argument("--watch", action="store_true", help="draw it again whenever it changes, until Ctrl-C")
     verb("check-config", check_config, "Checks the configuration and says what is wrong with it.")
     return top
 
@@ -145,7 +150,7 @@ def status(args: argparse.Namespace) -> int:
     if args.json:
         print(_pretty(told))
         return 0
-    print(f"{told['url']}  {told['state']}, up {_duration(told['uptime_ms'])}")
+    print(f"{told['url']}  {told['state']}, up {span(told['uptime_ms'])}")
     print(f"{told['actors']} actors, {told['restarts']} restarts, {told['open_requests']} requests open, {told['dead_letters']} dead letters")
     for name, state in told["providers"].items():
         print(f"  {name:<16} {state}")
@@ -155,26 +160,14 @@ def status(args: argparse.Namespace) -> int:
 
 
 def tree(args: argparse.Namespace) -> int:
-    """`GET /status/tree`, drawn."""
+    """`GET /status/tree`, drawn; with --watch again and again."""
+    if args.watch:
+        return _watch(args)
     told = _ask(args, "/status/tree")
     if told is None:
         return 1
     print(_pretty(told) if args.json else "\n".join(draw(told)))
     return 0
-
-
-def draw(actor: Mapping[str, Any], stem: str = "", mark: str = "", name: str = "/") -> list[str]:
-    """The tree as text, one line per actor."""
-    told = actor["strategy"] or actor["actor"]
-    restarts = f", restarts {actor['restarts']}" if actor["restarts"] else ""
-    last = f", last exit {actor['last_exit']['how']} {actor['last_exit']['error']}".rstrip() if actor["last_exit"] else ""
-    line = f"{stem}{mark}{name}  {told}  {actor['state']}, handled {actor['handled']}{restarts}{last}"
-    below = stem + {"": "", "├── ": "│   ", "└── ": "    "}[mark]
-    lines = [line]
-    for child in actor["children"]:
-        is_last = child is actor["children"][-1]
-        lines += draw(child, below, "└── " if is_last else "├── ", child["address"].rpartition("/")[2])
-    return lines
 
 
 def check_config(args: argparse.Namespace) -> int:
@@ -223,28 +216,48 @@ def _config_path(args: argparse.Namespace) -> Path | None:
     return beside if beside.is_file() and (beside.parent / "pyproject.toml").is_file() else None
 
 
+def _watch(args: argparse.Namespace) -> int:
+    from undying.terminal import watch
+
+    if args.url is not None:
+        return watch(lambda: str(args.url).rstrip("/"), f"the daemon at {args.url}")
+    settings = _settings(args)
+    if settings is None:
+        return 1
+    state = Path(settings.state_dir)
+    return watch(lambda: running_url(state)[0], f"a daemon on {state}")
+
+
+def running_url(state: Path) -> tuple[str | None, str]:
+    """The URL of the daemon that runs on the state directory; None, and why not."""
+    import json
+
+    from undying.daemon import RUNNING
+
+    running = state / RUNNING
+    try:
+        return str(json.loads(running.read_bytes())["url"]), ""
+    except (FileNotFoundError, NotADirectoryError):
+        return None, f"no daemon runs on {state}: start one with python run.py, or name one with --url"
+    except (ValueError, KeyError, TypeError):
+        return None, f"{running} is damaged: name the daemon with --url, or start it anew"
+
+
 def _ask(args: argparse.Namespace, path: str) -> Any:
     """The running daemon's answer; None when none runs, and that has been said."""
     import json
     from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, build_opener
 
-    from undying.daemon import RUNNING
-
-    url = args.url
+    url, why = args.url, ""
     if url is None:
         settings = _settings(args)
         if settings is None:
             return None
-        running = Path(settings.state_dir) / RUNNING
-        if not running.is_file():
-            print(f"no daemon runs on {settings.state_dir}: start one with python run.py, or name one with --url", file=sys.stderr)
-            return None
-        try:
-            url = json.loads(running.read_bytes())["url"]
-        except (ValueError, KeyError, TypeError):
-            print(f"{running} is damaged: name the daemon with --url, or start it anew", file=sys.stderr)
-            return None
+        url, why = running_url(Path(settings.state_dir))
+    if url is None:
+        print(why, file=sys.stderr)
+        return None
     try:
         with build_opener(ProxyHandler({})).open(url.rstrip("/") + path, timeout=ASK_LIMIT) as answer:
             return json.loads(answer.read())
@@ -260,14 +273,6 @@ def _pretty(told: Any) -> str:
     import json
 
     return json.dumps(told, indent=2, ensure_ascii=False)
-
-
-def _duration(ms: int) -> str:
-    seconds = ms // 1000
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return " ".join(f"{value}{unit}" for value, unit in ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")) if value) or "0s"
 
 
 if __name__ == "__main__":

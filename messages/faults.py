@@ -46,7 +46,7 @@ FAULTS: dict[FaultClass, FaultRow] = {
     "timeout": FaultRow(504, "timeout_error", "same", "counts", "warning", "the provider did not answer within its limit"),
     "server_error": FaultRow(502, "server_error", "same", "counts", "warning", "the provider failed on its side"),
     "connection": FaultRow(502, "connection_error", "same", "counts", "warning", "no connection to the provider, or it broke"),
-    "overloaded": FaultRow(503, "overloaded_error", "same", "rate", "warning", "the provider has no capacity now"),
+    "overloaded": FaultRow(503, "overloaded_error", "same", "rate", "warning", "the provider, or the gateway itself, has no capacity now"),
     "rate_limit": FaultRow(429, "rate_limit_error", "same", "none", "info", "the provider's rate limit was reached"),
     "quota": FaultRow(429, "insufficient_quota", "other", "account", "error", "the account has no credit or quota left"),
     "auth": FaultRow(502, "upstream_authentication_error", "other", "account", "error", "the provider refuses our key"),

@@ -278,7 +278,10 @@ class GetChildSpec(Ask[ChildSpecTold], kind="supervision.get_childspec"):
 
 
 class Decision(Message, kind="supervision.decision"):
-    """Something a supervisor decided, or the kernel saw. Published, never asked for. `at` is the loop's clock in seconds."""
+    """Something a supervisor decided, or the kernel saw. Published, never asked for. `at` is the loop's clock in seconds.
+
+    `delay_ms` is the wait before a restart, or how long the loop was blocked. `everyday`: a temporary actor came, or went as it should.
+    """
 
     at: float
     address: str
@@ -289,3 +292,4 @@ class Decision(Message, kind="supervision.decision"):
     incarnation: int
     detail: str = ""
     delay_ms: int = 0
+    everyday: bool = False

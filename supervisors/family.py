@@ -332,7 +332,7 @@ class Family(SupervisedActor[Any]):
 
     def publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0) -> None:
         """Tells whoever listens what was decided about a child."""
-        if self.system.listeners:
+        if self.system.listeners or self.system.recorders:
             self.system.publish(
                 Decision(at=self.now, address=cell.address, event=event, incarnation=cell.incarnation, detail=detail, delay_ms=int(wait * 1000))
             )

@@ -24,6 +24,7 @@ from actors.provider.pool import Pool
 from actors.router.actor import Router
 from actors.router.decide import Rules
 from actors.runtime.cell import Cell
+from actors.runtime.events import Events
 from actors.runtime.system import ActorSystem
 from messages.chat import ServeChat
 from messages.config import Settings
@@ -45,7 +46,7 @@ class Tree:
 
     def __init__(self, system: ActorSystem, settings: Settings, version: str, wall: Callable[[], float]) -> None:
         self.system = system
-        self.gate = Gate(system, settings, version)
+        self.gate = Gate(system, settings, version, Events(system, wall))
         self.listener = Listener(self.gate, application(self.gate))
         self.pools = {name: Pool(name, provider, wall) for name, provider in settings.providers.items()}
         self.root = Cell(system, Address("/"), partial(root, self), None)

@@ -18,6 +18,7 @@ import orjson
 
 from actors.runtime.log import configure_library
 from actors.runtime.system import ActorSystem
+from actors.runtime.watchdog import Watchdog
 from messages.config import EMBEDDED, ProviderSettings, Settings
 from supervisors.tree import Tree
 from undying.version import VERSION
@@ -68,6 +69,8 @@ class Daemon:
             tree = Tree(ActorSystem(wire=self.settings.wire), self.settings, VERSION, time.time)
             undo.push_async_callback(tree.close)
             await tree.start()
+            tree.gate.watchdog = Watchdog(tree.system)  # after the start, which reads many modules and may take its time
+            undo.callback(tree.gate.watchdog.stop)
             self._tree = tree
             running = state / RUNNING
             write_private(running, orjson.dumps({"pid": os.getpid(), "url": self.url, "version": VERSION}))

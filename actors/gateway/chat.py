@@ -88,7 +88,7 @@ async def _answer(request: web.Request, told: ChatAnswered) -> web.StreamRespons
     response = web.StreamResponse(headers={**headers, "Content-Length": str(len(told.body))})
     await response.prepare(request)
     for start in range(0, len(told.body), PIECE):
-        await _write(request, response, told.body[start : start + PIECE])
+        await write(request, response, told.body[start : start + PIECE])
     await response.write_eof()
     return response
 
@@ -105,10 +105,10 @@ async def _relay(request: web.Request, port: Port, opened: ChatOpened, until: fl
         told = await _next(port, until)
         match told:
             case None:
-                await _write(request, response, sse.COMMENT)
+                await write(request, response, sse.COMMENT)
                 continue
             case ChatChunk() if told.n == count + 1:
-                await _write(request, response, told.data)
+                await write(request, response, told.data)
                 whole = told.data.endswith(sse.DONE)
                 count, taken, size = count + 1, taken + 1, size + len(told.data)
                 if taken == CREDIT_EVERY or size >= CREDIT_SIZE:
@@ -129,7 +129,7 @@ async def _relay(request: web.Request, port: Port, opened: ChatOpened, until: fl
                 raise AssertionError(told)
             case _:
                 assert_never(told)
-        await _write(request, response, sse.error_event(fault, trace, trail))
+        await write(request, response, sse.error_event(fault, trace, trail))
         break
     await response.write_eof()
     return response
@@ -144,7 +144,7 @@ async def _next(port: Port, until: float) -> Told | None:
         return None if left > KEEP_ALIVE else ChatFailed(fault=_OVERDUE)
 
 
-async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+async def write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
     """Writes within a limit: a client that takes nothing is cut off instead of waited for."""
     gate, transport = request.app[GATE], request.transport
     if transport is None:

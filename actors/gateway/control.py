@@ -1,4 +1,4 @@
-"""The buttons: `POST /supervision/{path}/restart` and `POST /inject/{path}`. From this machine only, and never from a foreign page.
+"""The buttons: `POST /supervision/{path}/{verb}` and `POST /inject/{path}`. From this machine only, and never from a foreign page.
 
 Every use is logged as what it is: somebody's hand.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from itertools import accumulate
 from urllib.parse import urlsplit
 
 import orjson
@@ -18,37 +19,71 @@ from actors.gateway.chat import read_body
 from actors.gateway.listener import Gate
 from actors.gateway.status import as_json
 from actors.runtime.cell import KERNEL_KINDS, Cell
+from actors.runtime.system import ActorSystem
 from messages.faults import Fault
 from messages.message import Ask, Message, Unreadable, unpack, unpack_json
 from messages.outcome import AskFailed, Refusal, as_fault
-from messages.supervision import RestartChild
+from messages.supervision import RestartChild, Resume, Suspend, TerminateChild
 
 LIMIT = 15.0
 
 logger = structlog.get_logger(actor="/gateway/http")
 
 
-async def restart(request: web.Request) -> web.Response:
-    """`POST /supervision/{path}/restart`: stops an actor in order and starts it afresh; answers when it runs."""
-    gate = request.app[GATE]
-    check_control(request)
-    address = "/" + request.match_info["path"].strip("/")
-    if address == "/":
-        return await restart_root(request)
-    logger.info("restart by hand", target=address, trace=request[TRACE_KEY])
-    parent, _, id = address.rpartition("/")
-    if address not in gate.system.directory:
-        raise Refusal(Fault(cls="not_found", message=f"nobody lives at {address}; GET /status/tree shows who lives where"))
-    restarted = await gate.system.ask(parent or "/", RestartChild(id=id, running="restart"), timeout=LIMIT)
-    return as_json(restarted.model_dump())
+VERBS = ("restart", "stop", "start", "suspend", "resume")
 
 
-async def restart_root(request: web.Request) -> web.Response:
-    """`POST /supervision/restart`: the same for the whole tree. It has nobody above it who could say when it runs again."""
+async def steer(request: web.Request) -> web.Response:
+    """`POST /supervision/{path}/{verb}`: restarts, stops, starts, suspends or resumes an actor, and answers when that is done."""
     check_control(request)
-    logger.info("restart by hand", target="/", trace=request[TRACE_KEY])
-    request.app[GATE].system.restart_root()
-    return as_json({"address": "/", "restarting": True}, 202)
+    verb, address = request.match_info["verb"], "/" + request.match_info.get("path", "").strip("/")
+    if verb not in VERBS:
+        raise Refusal(Fault(cls="not_found", message=f"no verb {verb!r}: POST /supervision/{{path}}/VERB with one of {', '.join(VERBS)}", names=VERBS))
+    system = request.app[GATE].system
+    cell = system.directory.get(address)
+    if not isinstance(cell, Cell):
+        raise Refusal(Fault(cls="not_found", message=f"no actor lives at {address}; GET /status/tree shows who lives where"))
+    logger.info("steered by hand", verb=verb, target=address, trace=request[TRACE_KEY])
+    match verb:
+        case "suspend":
+            return as_json((await system.ask(address, Suspend(), timeout=LIMIT)).model_dump())
+        case "resume":
+            return as_json((await system.ask(address, Resume(), timeout=LIMIT)).model_dump())
+        case _ if address == "/":
+            return _steer_root(system, verb)
+        case "restart" | "start" if cell.restart_type == "temporary":
+            message = f"{address} is temporary, it comes and goes with its work: it can be stopped, suspended and resumed"
+            raise Refusal(Fault(cls="conflict", message=message, names=("stop", "suspend", "resume")))
+        case _:
+            return await _steer_child(system, verb, address)
+
+
+async def _steer_child(system: ActorSystem, verb: str, address: str) -> web.Response:
+    """Asks the supervisor above."""
+    above, _, id = address.rpartition("/")
+    for supervisor in accumulate(above.split("/")[1:], "{}/{}".format, initial=""):
+        cell = system.directory.get(supervisor or "/")
+        if isinstance(cell, Cell) and cell.shown_state == "stopped":
+            message = f"{supervisor} above {address} is stopped: POST /supervision{supervisor}/start first"
+            raise Refusal(Fault(cls="conflict", code="stopped", message=message))
+    if verb == "stop":
+        terminated = await system.ask(above or "/", TerminateChild(id=id), timeout=LIMIT)
+        return as_json({**terminated.model_dump(), "state": "stopped"})
+    started = await system.ask(above or "/", RestartChild(id=id, running="restart" if verb == "restart" else "refuse"), timeout=LIMIT)
+    return as_json({**started.model_dump(), "state": "running"})
+
+
+def _steer_root(system: ActorSystem, verb: str) -> web.Response:
+    """The root has nobody above it: it is started again whenever it ends, and who could say when it runs again is not there meanwhile."""
+    match verb:
+        case "restart":
+            system.restart_root()
+            return as_json({"address": "/", "restarting": True}, 202)
+        case "stop":
+            message = "the root stops with the daemon: Ctrl-C, or SIGTERM, or `await daemon.stop()`; POST /supervision/restart starts the whole tree anew"
+        case _:
+            message = "the root runs as long as the daemon does; POST /supervision/restart starts the whole tree anew"
+    raise Refusal(Fault(cls="conflict", message=message, names=("restart", "suspend", "resume")))
 
 
 async def inject(request: web.Request) -> web.Response:

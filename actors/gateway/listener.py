@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from actors.runtime.events import Events
 from actors.runtime.exits import Exit
 from actors.runtime.system import ActorSystem
+from actors.runtime.watchdog import Watchdog
 from messages.chat import ChatFailed
 from messages.config import Settings
 from messages.envelope import Address
@@ -34,6 +36,8 @@ class Gate:
     system: ActorSystem
     settings: Settings
     version: str
+    events: Events
+    watchdog: Watchdog | None = None
     port: int = 0
     open: set[Address] = field(default_factory=set)  # the ports of the requests under way
     drain: float = DRAIN_LIMIT
@@ -88,6 +92,7 @@ class Listener:
         runner, self._runner = self._runner, None
         gate = self.gate
         gate.draining = True
+        gate.events.close()
         await self._site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(gate.drain if gate.open else 0):

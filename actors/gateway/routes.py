@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from actors.gateway import chat, control, models, status
+from actors.gateway import chat, control, events, models, status
 from actors.gateway.answers import GATE, door
 from actors.gateway.listener import Gate
 
@@ -29,12 +29,13 @@ ROUTES = (
     web.get("/health/ready", status.ready),
     web.get("/status", status.overview),
     web.get("/status/tree", status.tree),
+    web.get("/status/events", events.stream),
     web.get("/status/actors/{path:.*}", status.actor),
     web.get("/status/providers", status.providers),
     web.get("/status/traces/{trace}", status.trace),
     web.get("/status/dead-letters", status.dead_letters),
-    web.post("/supervision/{path:.*}/restart", control.restart),
-    web.post("/supervision/restart", control.restart_root),
+    web.post("/supervision/{path:.*}/{verb}", control.steer),
+    web.post("/supervision/{verb}", control.steer),
     web.post("/inject/{path:.*}", control.inject),
 )
 

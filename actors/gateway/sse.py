@@ -19,6 +19,12 @@ def event(data: bytes) -> bytes:
     return b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
 
 
+def named_event(name: str, data: bytes, id: int | None = None) -> bytes:
+    """One event with its name, and its number when it has one."""
+    numbered = b"" if id is None else b"id: %d\n" % id
+    return b"event: %b\n%b%b" % (name.encode(), numbered, event(data))
+
+
 def error_event(fault: Fault, trace: str, trail: tuple[Trial, ...]) -> bytes:
     """The last event of a stream that failed: OpenAI's error object, see `openai.error_body`."""
     return event(error_body(fault, trace, trail))

@@ -12,10 +12,10 @@ from actors.gateway.answers import GATE
 from actors.gateway.listener import Gate
 from actors.runtime.system import Hop
 from messages.faults import Fault
-from messages.outcome import AskFailed, Refusal, as_fault
+from messages.outcome import AskFailed, Refusal, Refused, as_fault
 from messages.provider import ReportProvider
 from messages.routing import ListModels
-from messages.supervision import ActorStatus, Describe
+from messages.supervision import ActorStatus, Describe, TellHistory
 
 LIMIT = 1.0
 
@@ -36,8 +36,10 @@ async def overview(request: web.Request) -> web.Response:
             "uptime_ms": int((gate.system.now() - gate.system.began) * 1000), "actors": len(actors), "restarts": sum(actor.restarts for actor in actors),
             "not_running": [actor.address for actor in actors if actor.state != "running"], "open_requests": len(gate.open),
             "dead_letters": gate.system.dead_letter_count, "late_replies": gate.system.late_replies, "tasks_ending": len(gate.system.ending),
+            "tasks_abandoned": gate.system.abandoned, "loop_lag_ms": None if gate.watchdog is None else gate.watchdog.figures(),
+            "event_streams": gate.events.reading,
             "providers": {name: provider.state for name, provider in gate.settings.providers.items()},
-            "more": ["/status/tree", "/status/actors/{path}", "/status/providers", "/status/traces/{trace}", "/status/dead-letters"],
+            "more": ["/status/tree", "/status/events", "/status/actors/{path}", "/status/providers", "/status/traces/{trace}", "/status/dead-letters"],
         }
     )  # fmt: skip
 
@@ -48,8 +50,10 @@ async def tree(request: web.Request) -> web.Response:
 
 
 async def actor(request: web.Request) -> web.Response:
-    """`GET /status/actors/{path}`: one actor and those below it."""
-    return as_json((await _describe(request.app[GATE], "/" + request.match_info["path"].strip("/"))).model_dump())
+    """`GET /status/actors/{path}`: one actor and those below it, what it handled last, and how it ended."""
+    gate, address = request.app[GATE], "/" + request.match_info["path"].strip("/")
+    told = await _describe(gate, address)
+    return as_json({**told.model_dump(), **await _history(gate, address)})
 
 
 async def providers(request: web.Request) -> web.Response:
@@ -97,6 +101,16 @@ async def ready(request: web.Request) -> web.Response:
 
 async def _describe(gate: Gate, address: str) -> ActorStatus:
     return (await gate.system.ask(address, Describe(), timeout=LIMIT)).status
+
+
+async def _history(gate: Gate, address: str) -> dict[str, Any]:
+    """Nothing for an address that keeps no history."""
+    try:
+        return (await gate.system.ask(address, TellHistory(), timeout=LIMIT)).model_dump(include={"messages", "exits"})
+    except AskFailed as failure:
+        if isinstance(failure.outcome, Refused):
+            return {}
+        raise
 
 
 async def _providers(gate: Gate) -> dict[str, dict[str, Any]]:

@@ -67,8 +67,8 @@ class Cell:
     """See the module. A tree may have a hundred thousand of them: what an idle one doesn't need is made when it does."""
 
     __slots__ = (
-        "_by_hand", "_drop", "_limit", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "current",
-        "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
+        "_by_hand", "_drop", "_limit", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "crashes",
+        "current", "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
         "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "significant", "slots", "started_at", "state",
         "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
     )  # fmt: skip
@@ -96,6 +96,7 @@ class Cell:
         self.restarts = 0
         self.handled = 0
         self.busy = 0.0  # seconds
+        self.crashes = 0
         self.started_at = 0.0
         self.last_exit: ExitReason | None = None
         self.last_exit_at = 0.0
@@ -230,6 +231,7 @@ class Cell:
         self.exiting = None
         self._by_hand = False
         self.last_exit, self.last_exit_at = reason, self.system.now()
+        self.crashes += reason.how == "crashed"
         self.mailbox.forget_signals()
         self._lift_limit()
         for timer in tuple(self.timers):
@@ -242,8 +244,7 @@ class Cell:
         self._end_children()
         self._tell_watchers(reason)
         self._end_linked(reason)
-        if self.system.listeners:
-            self._publish("exited", f"{reason.how} {reason.error} {reason.detail}".strip())
+        self._publish("exited", reason)
         stopped, self._on_stopped = self._on_stopped, ()
         for done in stopped:
             self._in_parents_turn(done)
@@ -382,6 +383,7 @@ class Cell:
         `began` is the time now and the answer the time when the turn is over, in seconds of real time.
         """
         self._scheduled = False
+        item: Any = None
         mailbox = self.mailbox
         if mailbox.normal and len(mailbox.normal) > mailbox.high_water:
             mailbox.mark()
@@ -408,6 +410,8 @@ class Cell:
             self.wake()
         over = perf_counter()
         self.busy += over - began
+        if over - began > self.system.turn_limit:
+            self.system.long_turn(self, over - began, item.kind if type(item) is Envelope else "its own code")
         return over
 
     def _begin(self, envelope: Envelope) -> None:
@@ -651,9 +655,14 @@ class Cell:
             return "quarantined" if self.on_trial else "restarting"
         return self.state
 
-    def _publish(self, event: Any, detail: str = "") -> None:
-        if self.system.listeners:
-            self.system.publish(Decision(at=self.system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail))
+    def _publish(self, event: Any, reason: ExitReason | None = None) -> None:
+        system = self.system
+        everyday = self.restart_type == "temporary" and (event == "started" if reason is None else reason.how in ("normal", "shutdown"))
+        if system.listeners or (system.recorders and not everyday):
+            detail = "" if reason is None else f"{reason.how} {reason.error} {reason.detail}".strip()
+            system.publish(
+                Decision(at=system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail, everyday=everyday)
+            )
 
 
 class DownSignal:

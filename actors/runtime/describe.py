@@ -21,7 +21,7 @@ def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
         handled=cell.handled, busy_ms=int(cell.busy * 1000), uptime_ms=0 if instance is None else int((now - cell.started_at) * 1000),
         last_exit=cell.last_exit, last_exit_ms_ago=None if cell.last_exit is None else int((now - cell.last_exit_at) * 1000),
         next_restart_ms=None if cell.restart_at is None else max(0, int((cell.restart_at - now) * 1000)),
-        isolation=cell.isolation, bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, significant=cell.significant,
+        isolation=cell.isolation, bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, crashes=cell.crashes, significant=cell.significant,
         understands=tuple(sorted(cell.accepts)),
         children=tuple(status_of(child, depth - 1) for child in cell.children.values()) if depth else (),
     )  # fmt: skip

@@ -92,7 +92,7 @@ def configure_service(level: str, form: Format, stream: IO[str]) -> BufferedLine
     """For `run.py`: this process's logs are ours. Returns what holds the lines, to be flushed at the end."""
     lines = BufferedLines(stream)
     console = form == "console" or (form == "auto" and stream.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=stream.isatty()) if console else _as_json
+    renderer: Any = _for_people(stream) if console else _as_json
     tracebacks: list[Any] = [] if console else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), _add_trace, *tracebacks, renderer],
@@ -122,6 +122,11 @@ def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     if "trace" not in event and (trace := TRACE.get()):
         event["trace"] = trace
     return event
+
+
+def _for_people(stream: IO[str]) -> structlog.dev.ConsoleRenderer:
+    """structlog would have `rich`, where that is installed, print the local variables of every frame: bodies and keys among them."""
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _as_json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:

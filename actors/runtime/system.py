@@ -116,6 +116,7 @@ class ActorSystem:
         self.late_replies = 0
         self.hops: deque[tuple[str, float, str, str, str]] = deque(maxlen=HOPS)  # each the fields of a Hop, made when somebody looks
         self.listeners: list[Callable[[Decision], None]] = []
+        self.recorders: list[Callable[[Decision], None]] = []  # hear the same, but for what temporary actors do every day
         self.ending: set[asyncio.Task[None]] = set()
         self.abandoned = 0  # tasks that went on although their actor had ended and they were cancelled
         self.handed: dict[int, object] = {}  # what a message names by a number: code stays in the process
@@ -124,6 +125,9 @@ class ActorSystem:
         self.stopping = False
         self._root_ends: list[float] = []
         self.alarms = Alarms(self.loop)
+        self.turning: Cell | None = None  # whose turn it is; the watchdog looks at it from its thread
+        self.turn_limit = float("inf")  # seconds of real time; a longer turn is told to `long_turn`
+        self.long_turn: Callable[[Cell, float, str], None] = lambda cell, seconds, last: None
         self._ready: deque[Cell] = deque()
         self._turning = False
         self.turned_at = self.began  # the loop's clock when the present turns began: near enough for deadlines
@@ -245,8 +249,10 @@ class ActorSystem:
         until = now + TURNS_FOR
         try:
             while self._ready and now < until:
-                now = self._ready.popleft().turn(now)
+                cell = self.turning = self._ready.popleft()
+                now = cell.turn(now)
         finally:
+            self.turning = None
             self._turning = bool(self._ready)
             if self._turning:
                 self.loop.call_soon(self._turns)
@@ -334,7 +340,7 @@ class ActorSystem:
 
     def publish(self, decision: Decision) -> None:
         """Tells every listener what was decided, soon: what a listener raises is the loop's to report, and no actor's."""
-        for listener in self.listeners:
+        for listener in self.listeners if decision.everyday else (*self.recorders, *self.listeners):
             self.loop.call_soon(listener, decision)
 
     def disown(self, tasks: set[asyncio.Task[None]]) -> None:

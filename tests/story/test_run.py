@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from run import draw, main
+from run import main
 from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import STREAM
 
@@ -163,7 +163,7 @@ async def test_status_and_tree_ask_the_daemon_that_runs_or_say_that_none_does(tm
         code, out, _ = await ended(tmp_path, "status")
         assert code == 0 and "running" in out and "embedded" in out
         code, out, _ = await ended(tmp_path, "tree")
-        assert code == 0 and "└── http  Http  running" in out
+        assert code == 0 and "    └── http          Http         running, handled 0\n" in out
         code, out, _ = await ended(tmp_path, "tree", "--json")
         assert json.loads(out)["address"] == "/"
 
@@ -240,12 +240,89 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert done.value.code == 0 and capsys.readouterr().out.startswith("undying 0.")
 
 
-def test_the_tree_is_drawn_with_its_branches() -> None:
-    def actor(address: str, *children: dict[str, Any], restarts: int = 0) -> dict[str, Any]:
-        last = {"how": "crashed", "error": "Oops"} if restarts else None
-        more = {"strategy": "", "actor": "Thing", "state": "running", "handled": 1, "restarts": restarts, "last_exit": last}
-        return {"address": address, "children": children, **more}
+# ---- tree --watch
 
-    drawn = draw(actor("/", actor("/a", actor("/a/b")), actor("/c", restarts=2)))
-    assert [line.partition("  Thing")[0] for line in drawn] == ["/", "├── a", "│   └── b", "└── c"]
-    assert drawn[3].endswith("restarts 2, last exit crashed Oops")
+
+async def frames(process: asyncio.subprocess.Process, text: str) -> str:
+    """What it has written, up to and with this text."""
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT):
+        return (await process.stdout.readuntil(text.encode())).decode()
+
+
+async def interrupted(process: asyncio.subprocess.Process, number: signal.Signals = signal.SIGINT) -> None:
+    """It ends cleanly."""
+    process.send_signal(number)
+    async with asyncio.timeout(LIMIT):
+        _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_watched_tree_is_written_to_a_pipe_again_when_it_has_changed_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+        watching = await launch(tmp_path, "tree", "--watch")
+        assert "router        Router       running" in await frames(watching, "\n\n")
+        async with client.post(f"{daemon.url}/supervision/routing/router/stop", headers={"X-Undying-Control": "1"}) as answer:
+            assert answer.status == 200
+        second = await frames(watching, "\n\n")
+        assert "router        -            stopped" in second and "\x1b" not in second
+        await interrupted(watching, number)
+
+
+async def test_a_watched_daemon_may_go_and_come_back(tmp_path: Path) -> None:
+    watching = await launch(tmp_path, "tree", "--watch")
+    await frames(watching, "waiting for a daemon on ")
+    for _ in range(2):
+        async with serving(tmp_path, "--port", "0") as daemon:
+            await frames(watching, "Http         running")
+            assert (await daemon.stop())[0] == 0
+        await frames(watching, "waiting for a daemon on ")
+    await interrupted(watching)
+
+
+async def test_a_pipe_that_nobody_reads_any_more_ends_the_watch_without_a_word(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+        reading, writing = os.pipe()
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", main.__module__, "tree", "--watch", "--url", daemon.url,
+            env=ENV, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            await asyncio.to_thread(pipe.readline)
+        async with client.post(f"{daemon.url}/supervision/routing/router/stop", headers={"X-Undying-Control": "1"}) as answer:
+            assert answer.status == 200
+        async with asyncio.timeout(LIMIT):
+            _, err = await watching.communicate()
+    assert (watching.returncode, err.decode()) == (0, "")
+
+
+async def test_in_a_terminal_the_tree_is_drawn_in_colours_and_the_cursor_comes_back(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--port", "0") as daemon, aiohttp.ClientSession() as client:
+        leader, follower = os.openpty()
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", main.__module__, "tree", "--watch", "--state", str(tmp_path / "state"),
+            env={**ENV, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}, cwd=tmp_path, stdout=follower, stderr=follower, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(follower)
+        with os.fdopen(leader, "rb", buffering=0) as screen:
+            shown = await read_until(screen, "Router")
+            assert "\x1b[32mrunning" in shown and "\x1b[?25l" in shown
+            async with client.post(f"{daemon.url}/supervision/routing/router/suspend", headers={"X-Undying-Control": "1"}) as answer:
+                assert answer.status == 200
+            shown = await read_until(screen, "\x1b[34msuspended")
+            if "suspended     /routing/router" not in shown:  # the decision, below the tree
+                await read_until(screen, "suspended     /routing/router")
+            watching.send_signal(signal.SIGINT)
+            await read_until(screen, "\x1b[?25h")
+            async with asyncio.timeout(LIMIT):
+                assert await watching.wait() == 0
+
+
+async def read_until(screen: Any, text: str) -> str:
+    shown = ""
+    async with asyncio.timeout(LIMIT):
+        while text not in shown:
+            shown += (await asyncio.to_thread(screen.read, 65536)).decode(errors="replace")
+    return shown

@@ -170,7 +170,7 @@ def test_every_class_that_a_provider_can_cause_is_told_apart() -> None:
     caused = {cls for _, _, cls in ALL}
     assert caused == set(FAULTS) - {
         "internal", "restarting", "deadline", "no_provider", "unknown_model", "busy", "not_found", "method_not_allowed", "forbidden", "body_too_large",
-        "not_understood", "unsupported_media",
+        "not_understood", "unsupported_media", "conflict",
     }  # fmt: skip
 
 
