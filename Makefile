@@ -1,6 +1,7 @@
 # make run [ARGS="--port 0"]   install what is missing into .venv, then serve
 # make test [ARGS="-k name"]   install and run every check and every test
-# make check                   the checks without the long tests: ruff, mypy, import-linter, the docs
+# make check                   the checks without the long tests: ruff, mypy, pyright, import-linter, the docs
+# make test-pykka              run pykka's own tests on AsyncioActor; fetches them once
 # make test-wheel              build the wheel and run the tests against it, in an environment of its own
 # make bench [BENCH=name]      measure: the start and the HTTP path, or what is named
 # make docs                    write the tables of docs/ anew
@@ -12,7 +13,7 @@ VENV ?= .venv
 ARGS ?=
 BENCH ?=
 
-.PHONY: help run test check lint test-wheel bench docs
+.PHONY: help run test check lint test-pykka test-wheel bench docs
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -29,7 +30,11 @@ check: lint
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports --no-logo
+
+test-pykka: $(VENV)/.installed-test
+	$(VENV)/bin/python -m tests.pykka.run_pykkas_tests $(ARGS)
 
 test-wheel: $(VENV)/.installed-test
 	$(VENV)/bin/python -m tests.wheel.run_against_wheel $(ARGS)

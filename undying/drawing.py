@@ -32,7 +32,7 @@ LOUD = {"start_failed": "red", "gave_up": "bold red", "abandoned": "red", "block
 class View:
     """What is known of the daemon. `waiting` says why nothing new is, empty while all is well."""
 
-    status: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tree: Actor | None = None
     latest: deque[tuple[str, Mapping[str, Any]]] = field(default_factory=lambda: deque(maxlen=LATEST))
     waiting: str = ""
@@ -58,7 +58,7 @@ def draw(tree: Actor) -> list[str]:
     lines = list(rows(tree))
     names = max(len(name) for name, _ in lines)
     kinds = max(len(kind_of(actor)) for _, actor in lines if not isinstance(actor, int))
-    drawn = []
+    drawn: list[str] = []
     for name, actor in lines:
         if isinstance(actor, int):
             drawn.append(f"{name:<{names}}  {actor} more")

@@ -1,9 +1,16 @@
-"""pykka's actor with an asyncio task in place of the thread.
+"""pykka's actor on asyncio's loop in place of a thread.
 
 Owns nothing of the service: it is what pykka users know, on a loop. `AsyncioActor.start()` on a running loop runs the actor there;
 without one, on a loop of its own in a daemon thread that all such actors share. Everything pykka promises of an actor type holds:
 refs, proxies, registry, FIFO stop, errors of an ask return to the caller. Two things are new. Hooks, handlers and methods may be
 coroutines; they are awaited, one at a time. And a blocking `get` on a running loop is refused, because it would wait for itself.
+
+    put --call_soon--> _turn: messages are handled, one after the other    (what needs no `await` costs no task a step)
+                         | a coroutine to be awaited, a stop, an error
+                         v
+                       _live, the actor's task: awaits it, then _turn goes on
+
+The task is there from start to end: whoever cancels it, as a loop does that ends, ends the actor.
 """
 
 from __future__ import annotations
@@ -13,165 +20,70 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from inspect import iscoroutine
-from typing import Any, TypeVar, cast
+from types import CoroutineType
+from typing import Any, ClassVar, NoReturn, TypeVar
 
-from pykka import Actor, ActorDeadError, ActorRef, ActorRegistry, Future, ThreadingFuture
+from pykka import Actor, ActorDeadError, ActorRef, ActorRegistry, Future
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-T = TypeVar("T")
-J = TypeVar("J")
-M = TypeVar("M")
-R = TypeVar("R")
+from actors.runtime.asyncio_future import BLOCKED, AsyncioFuture, made_of, running_loop
+
+BATCH = 64  # messages handled before the loop gets its turn
 
 logger = logging.getLogger("undying.runtime")
 
-_BLOCKED = "a blocking wait on a running event loop would stop the loop it waits for: await the future instead"
-
-
-class AsyncioFuture(ThreadingFuture[T]):
-    """pykka's future, awaitable on a loop and blocking from other threads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
-        self._sources: tuple[Future[Any], ...] | None = None
-
-    def get(self, *, timeout: float | None = None) -> Any:
-        """The value, or its exception raised; waits up to `timeout` seconds, except on a running loop, where it never waits."""
-        if self._result is None and self._get_hook is None and _on_a_loop():
-            raise RuntimeError(_BLOCKED)
-        return super().get(timeout=timeout)
-
-    def set(self, value: Any | None = None) -> None:
-        """Sets the value and wakes everybody who waits."""
-        super().set(value)
-        self._wake()
-
-    def set_exception(self, exc_info: Any = None) -> None:
-        """Sets an exception (the one being handled by default) and wakes everybody who waits."""
-        super().set_exception(exc_info)
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._condition:
-            waiters, self._waiters = self._waiters, []
-        for loop, waiter in waiters:
-            with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(_settle, waiter)
-
-    def __await__(self) -> Generator[Any, None, T]:
-        if not self._tells():  # a hook of somebody else's, or a future of another actor type, may block: never on the loop
-            return cast(T, (yield from asyncio.get_running_loop().run_in_executor(None, self.get).__await__()))
-        yield from self._until_set()
-        return cast(T, self.get())
-
-    def _tells(self) -> bool:
-        """Whether it is known here when `get` need not wait: for what is set, and for map, filter, reduce and join of such."""
-        if self._sources is None:
-            return self._get_hook is None
-        return all(isinstance(source, AsyncioFuture) and source._tells() for source in self._sources)
-
-    def _until_set(self) -> Generator[Any, None, None]:
-        if self._sources is not None:
-            for source in self._sources:
-                yield from cast(AsyncioFuture[Any], source)._until_set()
-            return
-        loop = asyncio.get_running_loop()
-        with self._condition:
-            if self._result is not None:
-                return
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.append((loop, waiter))
-        yield from waiter.__await__()
-
-    __iter__ = __await__
-
-    def filter(self: AsyncioFuture[Iterable[J]], func: Callable[[J], bool]) -> Future[Iterable[J]]:
-        """See pykka."""
-        return _made_of(super().filter(func), self)
-
-    def join(self: AsyncioFuture[Any], *futures: Future[Any]) -> Future[Iterable[Any]]:
-        """See pykka."""
-        return _made_of(super().join(*futures), self, *futures)
-
-    def map(self, func: Callable[[T], M]) -> Future[M]:
-        """See pykka."""
-        return _made_of(super().map(func), self)
-
-    def reduce(self: AsyncioFuture[Iterable[J]], func: Callable[[R, J], R], *args: R) -> Future[R]:
-        """See pykka."""
-        return _made_of(super().reduce(func, *args), self)
-
-
-def _made_of(future: Future[M], *sources: Future[Any]) -> Future[M]:
-    assert isinstance(future, AsyncioFuture)
-    future._sources = sources
-    return future
-
-
-def _on_a_loop() -> bool:
-    return asyncio._get_running_loop() is not None
-
-
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
 
 class AsyncioInbox:
-    """A FIFO that any thread may put into and one task takes from."""
+    """A FIFO that any thread may put into and one loop takes from: each put wakes the actor, unless it is about to look anyway."""
 
     def __init__(self) -> None:
-        self._envelopes: deque[Envelope[Any]] = deque()
+        self.envelopes: deque[Envelope[Any]] = deque()
+        self.awake = True  # until the actor runs; the flag falls before the actor looks, so what is put after that wakes it again
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._then: Callable[[], None] | None = None
 
-    def then(self, teardown: Callable[[], None]) -> None:
-        """Nobody takes any more: a thread that had seen the actor alive may still put, and is told by this."""
-        self._then = teardown
-
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on `take` waits on this loop."""
-        self._loop = loop
+    def bind(self, loop: asyncio.AbstractEventLoop, look: Callable[[], None], lost: Callable[[], None]) -> None:
+        """From now on a put has `look` called on that loop, in a context of the actor's own; `lost`, at once, when the loop is closed."""
+        self._loop, self._look, self._lost = loop, look, lost
+        self._context = copy_context()
 
     def put(self, envelope: Envelope[Any], /) -> None:
-        """Appends; wakes the task."""
-        self._envelopes.append(envelope)
-        if self._loop is None:
-            return
-        if asyncio._get_running_loop() is self._loop:
-            self._wake()
+        """Appends; wakes the actor."""
+        self.envelopes.append(envelope)
+        if not self.awake:
+            self.wake()
+
+    def wake(self) -> None:
+        """Has the actor look, soon."""
+        loop = self._loop
+        assert loop is not None
+        self.awake = True
+        if running_loop() is loop:
+            loop.call_soon(self._look, context=self._context)
+        elif loop.is_closed():
+            self._lost()
         else:
-            self._loop.call_soon_threadsafe(self._wake)
+            loop.call_soon_threadsafe(self._look, context=self._context)
+
+    def task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task on the same loop, in the same context."""
+        assert self._loop is not None
+        return self._loop.create_task(work, name=name, context=self._context)
 
     def get(self) -> Envelope[Any]:
         """The next envelope; the caller knows that there is one."""
-        return self._envelopes.popleft()
+        return self.envelopes.popleft()
 
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._envelopes
-
-    async def take(self) -> Envelope[Any]:
-        """The next envelope, as soon as there is one."""
-        while not self._envelopes:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._envelopes.popleft()
-
-    def _wake(self) -> None:
-        if self._waiter is not None:
-            _settle(self._waiter)
-        if self._then is not None:
-            self._then()
+        return not self.envelopes
 
 
 A = TypeVar("A", bound="AsyncioActor")
+Begun = tuple[Envelope[Any], Coroutine[Any, Any, Any]]
 
 
 class AsyncioActorRef(ActorRef[A]):
@@ -179,21 +91,45 @@ class AsyncioActorRef(ActorRef[A]):
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """See pykka. On a loop: `await ref.ask(message, block=False)`."""
-        if block and _on_a_loop():
-            raise RuntimeError(f"{_BLOCKED}: await ref.ask(message, block=False)")
-        return super().ask(message, block=block, timeout=timeout)
+        if block and running_loop() is not None:
+            raise RuntimeError(f"{BLOCKED}: await ref.ask(message, block=False)")
+        future: AsyncioFuture[Any] = AsyncioFuture()
+        if not self.actor_stopped.is_set():
+            self.actor_inbox.put(Envelope(message, future))
+        else:
+            future.set_exception((ActorDeadError, ActorDeadError(f"{self} not found"), None))
+        return future.get(timeout=timeout) if block else future
 
     def stop(self, *, block: bool = True, timeout: float | None = None) -> Any:
         """See pykka. On a loop: `await ref.stop(block=False)`."""
-        if block and _on_a_loop():
-            raise RuntimeError(f"{_BLOCKED}: await ref.stop(block=False)")
-        return super().stop(block=block, timeout=timeout)
+        if block and running_loop() is not None:
+            raise RuntimeError(f"{BLOCKED}: await ref.stop(block=False)")
+        stopped = self.ask(_ActorStop(), block=False)
+
+        def was_alive(timeout: float | None) -> bool:
+            try:
+                stopped.get(timeout=timeout)
+            except ActorDeadError:
+                return False
+            return True
+
+        answer: AsyncioFuture[bool] = AsyncioFuture()
+        answer.set_get_hook(was_alive)
+        made_of(answer, stopped)
+        return answer.get(timeout=timeout) if block else answer
 
 
 class AsyncioActor(Actor):
     """Subclass this as you would `pykka.ThreadingActor`; `on_start`, `on_receive`, `on_stop` and methods may be coroutines."""
 
+    use_daemon_thread: ClassVar[bool] = True
+    """Whether the program may end while this actor lives. False counts for actors on the shared loop: one on a loop of yours ends with it."""
+
     actor_inbox: AsyncioInbox
+    _idle: asyncio.Future[Begun] | None = None  # set while the task waits for work
+    _begun: Begun | None = None  # what the task works on, or is about to
+    _ended: threading.Event | None = None
+    _over = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -208,46 +144,88 @@ class AsyncioActor(Actor):
         return AsyncioFuture()
 
     def _start_actor_loop(self) -> None:
-        loop = asyncio._get_running_loop() or _background_loop()
-        self.actor_inbox.bind(loop)
-        if asyncio._get_running_loop() is loop:
-            self._run_in(loop)
-        else:
-            loop.call_soon_threadsafe(self._run_in, loop)
+        running = running_loop()
+        loop = running or _background_loop()
+        self.actor_inbox.bind(loop, self._turn, self._lost)
+        if running is not None:
+            self._run()
+            return
+        if not self.use_daemon_thread:
+            self._ended = threading.Event()
+            threading.Thread(target=self._ended.wait, name=f"{self} keeps the program alive").start()
+        loop.call_soon_threadsafe(self._run)
 
-    def _run_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self._loop_as_task(), name=str(self))
+    # ---- on the loop
+
+    def _run(self) -> None:
+        self._task = self.actor_inbox.task(self._live(), str(self))
         self._task.add_done_callback(self._gone)
 
-    async def _loop_as_task(self) -> None:
+    def _turn(self) -> None:
+        """Handles what waits, until there is something for the task."""
+        inbox = self.actor_inbox
+        idle = self._idle
+        if self._over:
+            inbox.awake = False
+            self._actor_loop_teardown()
+            return
+        if idle is None or idle.done():
+            return  # the task is at work; when that is done, it has us look again
+        inbox.awake = False
+        envelopes = inbox.envelopes
+        for _ in range(BATCH):
+            if not envelopes:
+                return
+            envelope = envelopes.popleft()
+            try:
+                message = envelope.message  # pykka's own messages are tuples
+                answer = self._handle_receive(message) if isinstance(message, tuple) else self.on_receive(message)
+            except BaseException as error:
+                answer = _raised(error)
+            if isinstance(answer, CoroutineType):
+                self._begun = envelope, answer
+                idle.set_result(self._begun)
+                return
+            if envelope.reply_to is not None:
+                envelope.reply_to.set(answer)
+        inbox.wake()
+
+    async def _live(self) -> None:
         await self._guarded(self.on_start)
         while not self.actor_stopped.is_set():
-            await self._handle(await self.actor_inbox.take())
+            self._idle = asyncio.get_running_loop().create_future()
+            self.actor_inbox.wake()
+            await self._handle(*await self._idle)
+            self._begun = None
 
-    def _gone(self, _: asyncio.Task[None]) -> None:
+    def _gone(self, _: asyncio.Task[None] | None = None) -> None:
         """Also when the loop cancels us, even before the first step: an actor that is gone answers nobody, and nobody must wait for it."""
         if not self.actor_stopped.is_set():
             ActorRegistry.unregister(self.actor_ref)
             self.actor_stopped.set()
+        self._over = True
+        if self._begun is not None:
+            (envelope, answer), self._begun = self._begun, None
+            answer.close()  # the task may have been cancelled before it got that far
+            _fail(envelope, f"{self.actor_ref} was cancelled")
+        self.actor_inbox.awake = False  # a thread that had seen the actor alive may still put: that has us look once more
         self._actor_loop_teardown()
-        self.actor_inbox.then(self._actor_loop_teardown)
+        if self._ended is not None:
+            self._ended.set()
 
-    async def _handle(self, envelope: Envelope[Any]) -> None:
+    def _lost(self) -> None:
+        """A thread had us wake up on a loop that was closed over our heads."""
+        with _background_lock:
+            self._gone()
+
+    async def _handle(self, envelope: Envelope[Any], answer: Coroutine[Any, Any, Any]) -> None:
         """pykka's rules: errors of an ask return to the caller, errors of a tell end the actor, what is no Exception ends all actors."""
         try:
-            answer: Any = None
-            if isinstance(envelope.message, _ActorStop):
-                await self._stop_in_task()
-            else:
-                answer = self._handle_receive(envelope.message)
-                if iscoroutine(answer):
-                    answer = await answer
+            result = await answer
             if envelope.reply_to is not None:
-                envelope.reply_to.set(answer)
+                envelope.reply_to.set(result)
         except asyncio.CancelledError:
-            if envelope.reply_to is not None:
-                envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(f"{self.actor_ref} was cancelled"), None))
-            raise
+            raise  # see _gone
         except Exception:
             if envelope.reply_to is not None:
                 logger.info("Exception returned from %s to caller:", self, exc_info=True)
@@ -258,12 +236,11 @@ class AsyncioActor(Actor):
                 await self._guarded(self.on_failure, *failure)
         except BaseException as error:
             logger.debug("%r in %s. Stopping all actors.", error, self)
-            if envelope.reply_to is not None:
-                envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(f"{self.actor_ref} ended with {error!r}"), None))
-            await self._stop_in_task()
+            _fail(envelope, f"{self.actor_ref} ended with {error!r}")
+            await self._stop()
             ActorRegistry.stop_all(block=False)
 
-    async def _stop_in_task(self) -> None:
+    async def _stop(self) -> None:  # type: ignore[override]
         ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
         logger.debug("Stopped %s", self)
@@ -276,6 +253,15 @@ class AsyncioActor(Actor):
                 await result
         except Exception:
             self._handle_failure(*sys.exc_info())
+
+
+async def _raised(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _fail(envelope: Envelope[Any], why: str) -> None:
+    if envelope.reply_to is not None:
+        envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(why), None))
 
 
 _background: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None

@@ -17,6 +17,7 @@ BORDERS: dict[str, tuple[str, ...]] = {
 ALLOWED: dict[tuple[str, str], int] = {
     # (file, function): how many broad excepts stand in it
     ("actors/runtime/asyncio_actor.py", "AsyncioActor._handle"): 2,  # pykka's loop: one for what an actor raises, one for what ends them all
+    ("actors/runtime/asyncio_actor.py", "AsyncioActor._turn"): 1,  # the same: what it raises is dealt with by _handle
     ("actors/runtime/asyncio_actor.py", "AsyncioActor._guarded"): 1,  # pykka's hooks
     ("actors/runtime/cell.py", "Cell.start"): 1,
     ("actors/runtime/cell.py", "Cell.turn"): 1,

@@ -1,8 +1,8 @@
 """Runs the tests against the built wheel instead of the checkout: `python -m tests.wheel.run_against_wheel [pytest's arguments]`.
 
 The wheel goes into a fresh environment together with what it says it needs. The tests are copied to a place from which the
-checkout can't be seen, with the same import lines renamed as in the wheel. tests/docs and tests/wheel are about the checkout and
-stay there.
+checkout can't be seen, with the same import lines renamed as in the wheel. tests/docs, tests/pykka, tests/types and tests/wheel are
+about the checkout and stay there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from hatch_build import copy_renamed
 
 ROOT = Path(__file__).resolve().parents[2]
-ABOUT_THE_CHECKOUT = ("docs", "wheel")
+ABOUT_THE_CHECKOUT = ("docs", "pykka", "types", "wheel")
 
 
 def build(into: Path) -> Path:

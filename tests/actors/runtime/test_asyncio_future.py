@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from pykka import Future, ThreadingFuture, Timeout, get_all
 
-from actors.runtime.asyncio_actor import AsyncioFuture
+from actors.runtime.asyncio_future import AsyncioFuture
 
 PATIENCE = 10.0
 
@@ -167,10 +168,117 @@ def test_a_waiter_whose_loop_is_closed_hurts_nobody_who_sets() -> None:
     loop = asyncio.new_event_loop()
     task = loop.create_task(wait())
     loop.run_until_complete(asyncio.sleep(0))
-    waiters = list(future._waiters)
-    task.cancel()
-    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()
-    assert future._waiters == waiters
+    assert len(future._waiters) == 1
     future.set(7)
     assert future.get() == 7
+    task.get_coro().close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(future, 0)
+    for _ in range(3):
+        waiting = asyncio.ensure_future(future)
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    with pytest.raises(Timeout, match="0 seconds"):
+        await asyncio.to_thread(future.get, timeout=0)
+    assert future._waiters == ()
+
+
+async def test_it_can_be_set_in_the_moment_in_which_somebody_gives_up_and_then_knows_nobody() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    waiting = [asyncio.ensure_future(future) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    future.set(7)
+    assert future._waiters == ()
+    assert await waiting[1] == 7
+    await asyncio.wait(waiting)
+    assert waiting[0].cancelled()
+
+
+async def test_what_is_made_of_what_is_made_waits_for_the_first_of_them() -> None:
+    source: AsyncioFuture[Any] = AsyncioFuture()
+    made = asyncio.ensure_future(source.map(len).map(str))
+    await asyncio.sleep(0)
+    later(lambda: source.set([1, 2, 3]))
+    assert await made == "3"
+
+
+async def test_only_one_of_many_threads_that_set_it_succeeds() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    together = threading.Barrier(4)
+
+    def attempt(n: int) -> bool:
+        together.wait(PATIENCE)
+        try:
+            future.set(n)
+        except queue.Full:
+            return False
+        return True
+
+    done = await asyncio.gather(*(asyncio.to_thread(attempt, n) for n in range(4)))
+    assert done.count(True) == 1
+    assert await future == done.index(True)
+
+
+async def test_a_hook_is_called_once_with_the_timeout_by_however_many_threads_ask() -> None:
+    calls: list[float | None] = []
+    future: AsyncioFuture[str] = AsyncioFuture()
+    together = threading.Barrier(3)
+
+    def hook(timeout: float | None) -> str:
+        calls.append(timeout)
+        for _ in range(1000):
+            os.sched_yield()  # any other thread may come in
+        return "hooked"
+
+    def get() -> str:
+        together.wait(PATIENCE)
+        return str(future.get(timeout=PATIENCE))
+
+    future.set_get_hook(hook)
+    assert await asyncio.gather(*(asyncio.to_thread(get) for _ in range(3))) == ["hooked"] * 3
+    assert calls == [PATIENCE]
+    with pytest.raises(queue.Full):
+        future.set(1)
+
+
+async def test_a_hook_that_comes_while_somebody_waits_is_what_he_gets() -> None:
+    future: AsyncioFuture[str] = AsyncioFuture()
+    thread = asyncio.ensure_future(asyncio.to_thread(future.get, timeout=PATIENCE))
+    task = asyncio.ensure_future(future)
+    while len(future._waiters) < 2:  # noqa: ASYNC110 - a future tells nobody that somebody waits
+        await asyncio.sleep(0)
+    future.set_get_hook(lambda _: "hooked")
+    assert [await thread, await task] == ["hooked", "hooked"]
+
+
+def test_an_exception_info_without_an_instance_is_raised_as_its_type() -> None:
+    future: AsyncioFuture[int] = AsyncioFuture()
+    future.set_exception((LookupError, None, None))
+    with pytest.raises(LookupError):
+        future.get()
+
+
+async def test_pykkas_get_all_takes_what_is_set_and_is_refused_where_it_would_wait() -> None:
+    futures: list[AsyncioFuture[int]] = [AsyncioFuture() for _ in range(3)]
+    with pytest.raises(RuntimeError, match="await the future instead"):
+        get_all(futures)
+    for n, future in enumerate(futures):
+        future.set(n)
+    assert get_all(futures, timeout=0) == [0, 1, 2]
+
+
+async def test_a_future_can_be_waited_for_by_all_that_asyncio_offers() -> None:
+    futures: list[AsyncioFuture[int]] = [AsyncioFuture() for _ in range(3)]
+    for n, future in enumerate(futures):
+        later(lambda n=n, future=future: future.set(n))  # type: ignore[misc]
+    assert await asyncio.gather(*futures) == [0, 1, 2]
+    async with asyncio.timeout(PATIENCE):
+        assert await asyncio.wait_for(futures[1].map(str), PATIENCE) == "1"
