@@ -94,7 +94,7 @@ class Steered(Family):
 
     def _start(self, message: StartChild) -> Message | Later:
         known = self.kids.get(message.id)
-        if known is not None and known.cell.state != "stopped":
+        if known is not None and known.runs:
             raise no("conflict", "already_started", f"{known.cell.address} runs already")
         if known is not None:
             raise no("conflict", "already_present", f"{known.cell.address} is there already, {known.cell.state}: restart it, or delete it first")
@@ -145,7 +145,7 @@ class Steered(Family):
     async def _restart_by_hand(self, running: str, child: Child, later: Later) -> None:
         """Starts it, and those of its group that are down because of it. If that fails, it is tried again, as after a crash."""
         if running == "refuse" and not child.stopped:
-            code = "restarting" if child.cell.state == "stopped" else "running"
+            code = "running" if child.runs else "restarting"
             later.refuse(no("conflict", code, f"{child.cell.address} is {code}: nothing needs to be started").fault)
             return
         if child.stopped:
@@ -173,7 +173,7 @@ class Steered(Family):
 
     async def _delete(self, child: Child, later: Later) -> None:
         if not child.stopped:
-            code = "restarting" if child.cell.state == "stopped" else "running"
+            code = "running" if child.runs else "restarting"
             later.refuse(no("conflict", code, f"{child.cell.address} is {code}: terminate it first").fault)
             return
         self.forget(child)
@@ -183,7 +183,7 @@ class Steered(Family):
     def _counted(self) -> ChildrenCounted:
         cells = self._cell.children.values()
         supervisors = sum(cell.supervises for cell in cells)
-        active = sum(cell.instance is not None for cell in cells)
+        active = sum(cell.state not in ("starting", "stopped") for cell in cells)
         return ChildrenCounted(specs=len(cells), active=active, supervisors=supervisors, workers=len(cells) - supervisors)
 
 

@@ -48,6 +48,11 @@ class Child:
         """The last part of its address."""
         return self.spec.id
 
+    @property
+    def runs(self) -> bool:
+        """Whether it lives, or starts for the first time: a further attempt to start it counts as waiting for one."""
+        return self.cell.state != "stopped" and (self.cell.state != "starting" or self.cell.incarnation == 1)
+
     def calm(self) -> None:
         """No wait and no trial is under way any more."""
         if self.timer is not None:

@@ -25,11 +25,7 @@ CHOSEN = (
     Difference("simple_one_for_one", ("count",), "ours have a spec each, OTP's share one", lambda answer: " ".join(answer.split()[1:2])),
     Difference("simple_one_for_one", ("restart", "delete"), "ours have ids, so these calls work on them", lambda answer: ""),
     Difference("simple_one_for_one", ("end",), "all stop at once: in which order is open", lambda answer: " ".join(sorted(answer.split()))),
-    Difference(
-        "calls while a child is being restarted", ("delete", "add", "count"),
-        "OTP's supervisor answers between two attempts only, ours also in the middle of one, when the child counts as alive", lambda answer: "",
-    ),
-)  # fmt: skip
+)
 
 
 class Verdict(NamedTuple):
