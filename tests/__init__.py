@@ -1,1 +1,1 @@
-"""The tests. A package, so that `from tests.doubles...` finds ours whatever else is installed; the folders in it need no `__init__.py`."""
+"""The tests. A package, so that `from tests.story...` finds ours whatever else is installed; the folders in it need no `__init__.py`."""

@@ -72,8 +72,9 @@ class Alarms:
         self._timer = self._loop.call_at(self._heap[0][0], self._ring) if self._heap else None
 
     def _ring(self) -> None:
-        self._timer = None
-        now = self._loop.time()
+        timer, self._timer = self._timer, None
+        assert timer is not None, "it has just rung"
+        now = max(self._loop.time(), timer.when())  # a loop may ring early by its clock's resolution
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].then is None):
             alarm = heappop(self._heap)[2]
             if alarm.then is None:

@@ -67,6 +67,10 @@ class Asks:
             target.set_result(answer)
         return True
 
+    def asked(self) -> list[str]:
+        """The addresses that have not answered yet, one for each open ask."""
+        return [address for _, id, address, _ in self._heap if id in self.slots]
+
     def end(self) -> None:
         """The system has stopped: what is still open are futures that nobody awaits."""
         for id in [id for id, (target, _) in self.slots.items() if isinstance(target, asyncio.Future) and target.done()]:
@@ -82,10 +86,10 @@ class Asks:
         self._rings_at = when
 
     def _expire(self) -> None:
+        now = max(self._loop.time(), self._rings_at)  # a loop may ring early by its clock's resolution
         self._timer = None
         self._rings_at = math.inf
         heap = self._heap
-        now = self._loop.time()
         while heap and (heap[0][0] <= now or heap[0][1] not in self.slots):
             _, id, address, seconds = heappop(heap)
             if id in self.slots:

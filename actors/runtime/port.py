@@ -39,10 +39,18 @@ class Port:
         self._waiter: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self.system.directory[self.address] = self
+        self.open()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Takes its address."""
+        self.system.directory[self.address] = self
+
+    def close(self) -> None:
+        """Gives it up."""
         del self.system.directory[self.address]
         for target in self.watching:
             target.watchers.pop(self, None)

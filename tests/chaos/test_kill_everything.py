@@ -19,9 +19,9 @@ import orjson
 from messages.outcome import AskFailed
 from messages.provider import ReportProvider
 from messages.supervision import Crash, Delay, Drop
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import provider
 from undying import Daemon
+from undying.testing.fake_provider import FakeProvider
 
 SECONDS = float(os.environ.get("UNDYING_CHAOS_SECONDS", "20"))
 EVERY = 0.1

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from tests.doubles.payloads import Body
+from undying.testing.fake_provider.payloads import Body
 
 Ended = Literal["well", "refused", "reset", "closed", "cut", "no_http", "undecodable"]
 """How it ended for HTTP: as it should; connection refused; reset; closed before the head; closed within the body; not understood."""

@@ -17,10 +17,10 @@ import aiohttp
 import openai
 import pytest
 
-from tests.doubles.breaks import CutAt, Refuse
-from tests.doubles.fake_provider import ANSWER, FakeProvider
-from tests.doubles.payloads import Answer, Body, ToolCall, tokenise, vector
 from tests.doubles.reading import Seen, post, request
+from undying.testing.fake_provider import ANSWER, FakeProvider
+from undying.testing.fake_provider.breaks import CutAt, Refuse
+from undying.testing.fake_provider.payloads import Answer, Body, ToolCall, tokenise, vector
 
 ROOT = Path(__file__).parents[2]
 WORDS = tokenise(ANSWER)
@@ -539,7 +539,7 @@ def test_a_provider_that_does_not_run_says_how_to_run_it() -> None:
 async def process(*arguments: str) -> asyncio.subprocess.Process:
     """The fake provider as its own process."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", "-m", "tests.doubles.fake_provider", *arguments,
+        sys.executable, "-W", "error", "-m", "undying.testing.fake_provider", *arguments,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 

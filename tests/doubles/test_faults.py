@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from tests.doubles.breaks import CutAt, ResetAt
-from tests.doubles.fake_provider import ANSWER, FakeProvider
-from tests.doubles.fault import Fault, parse
-from tests.doubles.faults import FAULTS, describe, wall
-from tests.doubles.payloads import tokenise
 from tests.doubles.reading import Ended, Seen, post
-from tests.doubles.refusals import Refusal, Status
+from undying.testing.fake_provider import ANSWER, FakeProvider
+from undying.testing.fake_provider.breaks import CutAt, ResetAt
+from undying.testing.fake_provider.fault import Fault, parse
+from undying.testing.fake_provider.faults import FAULTS, describe, wall
+from undying.testing.fake_provider.payloads import tokenise
+from undying.testing.fake_provider.refusals import Refusal, Status
 
 WORDS = tokenise(ANSWER)
 

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.doubles.payloads import Answer, Completion, ToolCall, as_answer, tokenise, vector
+from undying.testing.fake_provider.payloads import Answer, Completion, ToolCall, as_answer, tokenise, vector
 
 TEXTS = st.text(max_size=200)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 import orjson
 
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import CHAT, STREAM, Started, provider
+from undying.testing.fake_provider import FakeProvider
 
 TRAIL = [
     ("chat.serve", "client", "/gateway/exchanges"),

@@ -8,8 +8,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import Started, provider
+from undying.testing.fake_provider import FakeProvider
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
 

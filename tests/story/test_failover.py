@@ -8,10 +8,10 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.doubles.fake_provider import FakeProvider
-from tests.doubles.fault import parse
-from tests.doubles.faults import FAULTS
 from tests.story.conftest import CHAT, STREAM, Started, provider
+from undying.testing.fake_provider import FakeProvider
+from undying.testing.fake_provider.fault import parse
+from undying.testing.fake_provider.faults import FAULTS
 
 WHOLE = "The second one answers."
 

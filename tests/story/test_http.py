@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from messages.supervision import Crash
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import CHAT, Started, provider
 from undying import Daemon
+from undying.testing.fake_provider import FakeProvider
 
 CONTROL = {"X-Undying-Control": "1"}
 

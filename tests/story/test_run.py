@@ -18,8 +18,8 @@ import aiohttp
 import pytest
 
 from run import main
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import STREAM
+from undying.testing.fake_provider import FakeProvider
 
 LIMIT = 20.0
 ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}  # and no key of anybody's

@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 
 from messages.supervision import Crash
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import CHAT, STREAM, Started, provider
 from tests.story.following import following
 from undying import Daemon
+from undying.testing.fake_provider import FakeProvider
 
 CONTROL = {"X-Undying-Control": "1"}
 ROUTER = "/routing/router"

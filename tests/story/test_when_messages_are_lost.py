@@ -10,9 +10,9 @@ import orjson
 
 from messages.provider import ReportProvider
 from messages.supervision import Crash, Delay, Drop
-from tests.doubles.fake_provider import FakeProvider
 from tests.story.conftest import CHAT, STREAM, Started, provider
 from undying import Daemon
+from undying.testing.fake_provider import FakeProvider
 
 PATIENT = {"total": 20, "first_token": 20, "silence": 20}
 

@@ -11,8 +11,8 @@ import pytest
 from messages.outcome import AskFailed, Refused
 from messages.provider import BeginAttempt, ReportProvider
 from messages.supervision import Crash
-from tests.doubles.fake_provider import FakeProvider
 from undying import Daemon, Port
+from undying.testing.fake_provider import FakeProvider
 
 CHAT = {"model": "mock", "messages": [{"role": "user", "content": "Hello"}]}
 

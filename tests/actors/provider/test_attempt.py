@@ -7,8 +7,8 @@ from pathlib import Path
 from messages.chat import CREDIT_CHUNKS
 from messages.provider import AttemptChunk, AttemptEnded, AttemptOpened, BeginAttempt, GrantCredit
 from messages.supervision import Down
-from tests.doubles.fake_provider import FakeProvider
 from undying import Daemon, Message, Port
+from undying.testing.fake_provider import FakeProvider
 
 LIMIT = 10.0
 

@@ -205,7 +205,7 @@ async def test_a_block_that_goes_on_is_logged_again_ten_times_later(log: Log, mo
 async def test_a_loop_that_was_closed_ends_the_thread() -> None:
     def on_a_loop_of_its_own() -> threading.Thread:
         async def start() -> threading.Thread:
-            async with growing() as tree:
+            async with growing(may_leave=["threads"]) as tree:
                 return Watchdog(tree.system, SHORT)._thread
 
         return asyncio.run(start())

@@ -1,30 +1,25 @@
 """A tree to try things on, and the actors that most tests put into it.
 
-`async with growing(ChildSpec("a", Worker)) as tree` starts a root supervisor with these children. At the end it stops the tree and
-sees that nothing is left of it, no task, no address, no ask that still waits, and that the loop had nothing to complain of. (No fixture:
-on virtual time all has to happen inside the test.)
+`async with growing(ChildSpec("a", Worker)) as tree` starts a root supervisor with these children; it is the test kit's tree, which sees
+at the end that nothing is left of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from actors.runtime.cell import Cell
 from actors.runtime.supervised import Later, SupervisedActor
-from actors.runtime.system import ActorSystem, Wire
-from messages.envelope import Address
 from messages.message import Ask, Message
 from messages.outcome import AskFailed, Outcome, Refusal
-from messages.supervision import Decision, Describe, Described, ExitReason, RestartType
+from messages.supervision import ExitReason, RestartType
 from supervisors.spec import ChildSpec
-from supervisors.supervisor import Supervisor
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Echo, Fail, Heard, Hold, Quit, Release, SayNo, Total, Totalled
+from undying.testing import RunningTree, tree
 
-LONG = 100_000.0  # virtual seconds until a test that waits for nothing gives up
+LONG = 100_000.0  # virtual seconds: some actors here take their time to be cancelled
 
 Inbox = Add | Total | Break | BreakAsked | Hold | Release | Fail | SayNo | Quit
 
@@ -89,61 +84,26 @@ def workers(ids: str, restart: RestartType = "permanent") -> list[ChildSpec]:
     return [ChildSpec(id, Worker, restart=restart) for id in ids]
 
 
-@dataclass
-class Tree:
-    """A running tree. `events` is every decision so far."""
-
-    system: ActorSystem
-    root: Cell
-    events: list[Decision] = field(default_factory=list)
-
-    def cell(self, address: str) -> Cell:
-        cell = self.system.directory[address]
-        assert isinstance(cell, Cell)
-        return cell
-
-    def trail(self, *names: str) -> list[str]:
-        """The events of these names as "name address", in order."""
-        return [f"{event.event} {event.address}" for event in self.events if not names or event.event in names]
+class Tree(RunningTree):
+    """A running tree, and what these tests ask of their workers."""
 
     async def failure(self, address: str, message: Ask[Any], timeout: float = 30.0) -> Outcome:
         """How an ask ends that must not be answered."""
         try:
-            answer = await self.system.ask(address, message, timeout=timeout)
+            answer = await self.ask(address, message, timeout=timeout)
         except AskFailed as failed:
             return failed.outcome
         raise AssertionError(f"answered with {answer!r}")
 
     async def total(self, address: str) -> Totalled:
-        return await self.system.ask(address, Total())
-
-    async def describe(self, address: str) -> Described:
-        return await self.system.ask(address, Describe())
+        return await self.ask(address, Total())
 
 
 @asynccontextmanager
-async def growing(
-    *specs: ChildSpec, wire: Wire = "always", chance: Callable[[], float] = lambda: 0.5, **keywords: Any,
-) -> AsyncIterator[Tree]:  # fmt: skip
-    """The tree, while it runs; `keywords` are the root's. Raises `StartFailed` as `start_root` does."""
-    before = asyncio.all_tasks()
-    system = ActorSystem(wire=wire, chance=chance)
-    tree = Tree(system, Cell(system, Address("/"), lambda: Supervisor(*specs, **keywords), None))
-    system.listeners.append(tree.events.append)
-    complaints = watch_loop()
-    try:
-        async with asyncio.timeout(LONG):
-            await system.start_root(tree.root)
-            yield tree
-    finally:
-        async with asyncio.timeout(LONG):
-            await system.stop_root()
-            while system.ending:
-                await asyncio.wait(set(system.ending))
-    assert complaints == []
-    assert asyncio.all_tasks() <= before
-    assert system.directory == {}
-    assert system.asks.slots == {}
+async def growing(*specs: ChildSpec, **keywords: Any) -> AsyncIterator[Tree]:
+    """`undying.testing.tree` with the questions of these tests. Raises `StartFailed` as `start_root` does."""
+    async with tree(*specs, patience=LONG, **keywords) as running:
+        yield Tree(running.system, running.root, running.events, running.probes)
 
 
 def watch_loop() -> list[dict[str, Any]]:
@@ -154,7 +114,7 @@ def watch_loop() -> list[dict[str, Any]]:
 
 
 async def quiet() -> None:
-    """On virtual time: everything that can happen without time passing has happened."""
+    """On virtual time: everything that can happen without time passing has happened, and a millisecond has passed."""
     await asyncio.sleep(0.001)
 
 

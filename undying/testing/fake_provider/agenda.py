@@ -1,4 +1,4 @@
-"""Which fault a call gets, if its URL names none: the next of the script, else what is always, else none. Pure.
+"""Which fault a call gets, if its URL names none: the next of the script, else what is always, else none.
 
 `refuse` is a state of the port and not of a call: it is due as soon as its turn has come, and nobody takes it, since a refused call
 never arrives to be counted.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from tests.doubles.breaks import Refuse
-from tests.doubles.calls import Kind
-from tests.doubles.fault import Fault, parse
-from tests.doubles.oddities import Healthy
+from undying.testing.fake_provider.breaks import Refuse
+from undying.testing.fake_provider.calls import Kind
+from undying.testing.fake_provider.fault import Fault, parse
+from undying.testing.fake_provider.oddities import Healthy
 
 On = Literal["calls", "probes", "everything"]
 """What a fault strikes: POSTs, GETs, or both."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tests.doubles.fault import Fault
-from tests.doubles.payloads import DONE, EVENT_STREAM, JSON_TYPE, Body, encode, event
-from tests.doubles.stage import Stage
+from undying.testing.fake_provider.fault import Fault
+from undying.testing.fake_provider.payloads import DONE, EVENT_STREAM, JSON_TYPE, Body, encode, event
+from undying.testing.fake_provider.stage import Stage
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><h1>Welcome to the guest network</h1><p>Please sign in.</p></body></html>\n"
 ERROR = {"error": {"message": "The server had an error while processing your request. Sorry about that!", "type": "server_error", "param": None, "code": None}}

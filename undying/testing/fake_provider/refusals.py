@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
-from tests.doubles.fault import Fault
-from tests.doubles.payloads import JSON_TYPE, Body, encode
-from tests.doubles.stage import Stage
+from undying.testing.fake_provider.fault import Fault
+from undying.testing.fake_provider.payloads import JSON_TYPE, Body, encode
+from undying.testing.fake_provider.stage import Stage
 
 HTML_TYPE = "text/html"
 NONE: Mapping[str, str] = MappingProxyType({})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
-    from tests.doubles.stage import Stage
+    from undying.testing.fake_provider.stage import Stage
 
 Shows = Literal["never", "later", "by_waiting", "at_once"]
 """When a client can know.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.doubles.payloads import Body
+from undying.testing.fake_provider.payloads import Body
 
 Outcome = Literal["running", "completed", "faulted", "rejected", "client_gone", "stopped"]
 """How a call ended.

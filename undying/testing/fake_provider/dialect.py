@@ -1,4 +1,4 @@
-"""What a request asks of the fake provider, and which requests it rejects as the caller's own mistake. Pure.
+"""What a request asks of the fake provider, and which requests it rejects as the caller's own mistake.
 
     /v1/chat/completions   /v1/embeddings   /v1/models        and each of them below /fault/SPEC
 """
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.doubles.breaks import Refuse
-from tests.doubles.fault import Fault, parse
-from tests.doubles.payloads import Body
-from tests.doubles.refusals import Reply, error
+from undying.testing.fake_provider.breaks import Refuse
+from undying.testing.fake_provider.fault import Fault, parse
+from undying.testing.fake_provider.payloads import Body
+from undying.testing.fake_provider.refusals import Reply, error
 
 What = Literal["chat", "embeddings", "models"]
 

@@ -1,4 +1,4 @@
-"""What a healthy provider says, in OpenAI's words: completions, their chunks, models, embeddings. Pure.
+"""What a healthy provider says, in OpenAI's words: completions, their chunks, models, embeddings; pure.
 
 A stream is, in this order::
 

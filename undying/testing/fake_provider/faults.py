@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tests.doubles import breaks, lies, oddities, refusals, stalls
-from tests.doubles.fault import TABLE, Fault
+from undying.testing.fake_provider import breaks, lies, oddities, refusals, stalls
+from undying.testing.fake_provider.fault import TABLE, Fault
 
 _OURS = {module.__name__ for module in (oddities, breaks, stalls, lies, refusals)}
 

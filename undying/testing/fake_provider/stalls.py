@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.doubles.fault import Fault
-from tests.doubles.stage import Stage
+from undying.testing.fake_provider.fault import Fault
+from undying.testing.fake_provider.stage import Stage
 
 
 class Hang(Fault, name="hang", shows="by_waiting"):

@@ -13,9 +13,9 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from tests.doubles.calls import Call, Ledger
-from tests.doubles.listener import Connection
-from tests.doubles.payloads import DONE, EVENT_STREAM, JSON_TYPE, Payload
+from undying.testing.fake_provider.calls import Call, Ledger
+from undying.testing.fake_provider.listener import Connection
+from undying.testing.fake_provider.payloads import DONE, EVENT_STREAM, JSON_TYPE, Payload
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
         await fake.called(3)
         assert [call.outcome for call in fake.calls] == ["faulted", "faulted", "completed"]
 
-Three ways to order a fault, one table (`tests.doubles.faults.FAULTS`):
+Three ways to order a fault, one table (`FAULTS` in `faults.py`):
 
     fake.script("cut_at/3")              the next call
     fake.always("hang"); fake.heal()     every call until healed
@@ -15,18 +15,12 @@ Three ways to order a fault, one table (`tests.doubles.faults.FAULTS`):
 Which fault a call gets: the one in its URL, else the next of the script, else `always`, else none. A call that is the caller's own
 mistake (unknown path or model, wrong key, no JSON) is rejected first and uses nothing up. GETs are probes: they are kept apart from
 calls and take nothing from a script, so that a health check in the background upsets no test.
-
-As a process of its own: `python -m tests.doubles.fake_provider --port 9001 --fault cut_at/3` prints its base URL when it is ready and
-stops on SIGTERM.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import signal
 import socket
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -37,16 +31,15 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from tests.doubles.agenda import Agenda, On, as_fault
-from tests.doubles.breaks import Refuse
-from tests.doubles.calls import Call, Kind, Ledger, Outcome
-from tests.doubles.dialect import Rejected, What, parsed, split, understand
-from tests.doubles.fault import Fault, parse
-from tests.doubles.faults import describe
-from tests.doubles.listener import HOST, Connection, Listener, bound
-from tests.doubles.payloads import Answering, Completion, Listing, Payload, ToolCall, as_answer, embeddings, models
-from tests.doubles.refusals import send
-from tests.doubles.stage import Pace, Stage
+from undying.testing.fake_provider.agenda import Agenda, On, as_fault
+from undying.testing.fake_provider.breaks import Refuse
+from undying.testing.fake_provider.calls import Call, Kind, Ledger, Outcome
+from undying.testing.fake_provider.dialect import Rejected, What, parsed, split, understand
+from undying.testing.fake_provider.fault import Fault
+from undying.testing.fake_provider.listener import HOST, Connection, Listener, bound
+from undying.testing.fake_provider.payloads import Answering, Completion, Listing, Payload, ToolCall, as_answer, embeddings, models
+from undying.testing.fake_provider.refusals import send
+from undying.testing.fake_provider.stage import Pace, Stage
 
 ANSWER = "The quick brown fox jumps over the lazy dog."
 LIMIT = 5.0
@@ -287,54 +280,3 @@ def _request(
 
 
 # ------------------------------------------------------------------------------------------------------- as a process of its own
-
-
-def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser("python -m tests.doubles.fake_provider", description="A provider in OpenAI's dialect with scripted faults.")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
-    parser.add_argument("--model", action="append", default=[], help="a model it serves; may be given several times; without it: mock")
-    parser.add_argument("--any-model", action="store_true", help="serve whatever model is asked for")
-    parser.add_argument("--answer", default=ANSWER)
-    parser.add_argument("--key", default="", help="demand this key")
-    parser.add_argument("--token-delay", type=float, default=0.0, metavar="SECONDS", help="before each token")
-    parser.add_argument("--settle", type=float, default=Pace.settle, metavar="SECONDS", help="between the last token and a broken connection")
-    parser.add_argument("--fault", type=_spec, metavar="SPEC", help="every call gets it: cut_at/3")
-    parser.add_argument("--script", type=_spec, action="append", default=[], metavar="SPEC", help="the next call gets it; may be given several times")
-    parser.add_argument("--faults", action="store_true", help="print the table of faults, and end")
-    return parser.parse_args(given)
-
-
-def _spec(text: str) -> Fault:
-    try:
-        return parse(text)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(str(wrong)) from None
-
-
-async def serve(given: argparse.Namespace) -> None:
-    """Serves until SIGTERM or SIGINT."""
-    told_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    served = () if given.any_model else tuple(given.model) or ("mock",)
-    async with FakeProvider(models=served, answer=given.answer, token_delay=given.token_delay, settle=given.settle, key=given.key, port=given.port) as fake:
-        if given.fault:
-            fake.always(given.fault)
-        fake.script(*given.script)
-        sys.stdout.write(f"{fake.base_url}\n")
-        sys.stdout.flush()
-        await told_to_stop.wait()
-
-
-def main() -> None:
-    """The process."""
-    given = arguments()
-    if given.faults:
-        sys.stdout.write(f"{describe()}\n")
-    else:
-        asyncio.run(serve(given))
-
-
-if __name__ == "__main__":
-    main()

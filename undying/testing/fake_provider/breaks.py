@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.doubles.fault import Fault
-from tests.doubles.stage import Stage
+from undying.testing.fake_provider.fault import Fault
+from undying.testing.fake_provider.stage import Stage
 
 GARBAGE = b"\x15\x03\x01\x00\x02\x02\x50 this is not HTTP\r\n\r\n"  # what a TLS port says to a plain client
 
