@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Self, cast, get_args
 
 from actors.runtime.port import Port
 from actors.runtime.system import ActorSystem
@@ -127,6 +127,6 @@ def _pauses() -> Iterator[Callable[[], object]]:
 
 
 def _complaint(context: dict[str, Any]) -> str:
-    task: Any = context.get("task")
-    whose = "" if task is None else f" ({task_told(task, {})})"
+    task: Any = context.get("task") or context.get("future")
+    whose = f" ({task_told(cast(Any, task), {})})" if isinstance(task, asyncio.Task) else ""
     return f"the loop complained: {context['message']}{whose}: {context.get('exception')!r}"
