@@ -3,7 +3,8 @@
 # make check                   the checks without the long tests: ruff, mypy, pyright, import-linter, the docs
 # make test-pykka              run pykka's own tests on AsyncioActor; fetches them once
 # make test-wheel              build the wheel and run the tests against it, in an environment of its own
-# make bench [BENCH=name]      measure: the start and the HTTP path, or what is named
+# make chaos                   a minute under fire: the whole service, and a thousand actors
+# make bench [BENCH=name]      measure: the start, the HTTP path and the kernel, or what is named
 # make docs                    write the tables of docs/ anew
 #
 # Every command is printed as it runs; without make, type the same ones.
@@ -13,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 BENCH ?=
 
-.PHONY: help run test check lint test-pykka test-wheel bench docs
+.PHONY: help run test check lint test-pykka test-wheel chaos bench docs
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -39,8 +40,11 @@ test-pykka: $(VENV)/.installed-test
 test-wheel: $(VENV)/.installed-test
 	$(VENV)/bin/python -m tests.wheel.run_against_wheel $(ARGS)
 
+chaos: $(VENV)/.installed-test
+	UNDYING_CHAOS_SECONDS=60 $(VENV)/bin/python -m pytest -q tests/chaos $(ARGS)
+
 bench: $(VENV)/.installed-test
-	for name in $(or $(BENCH),start http_path); do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py $(ARGS) || exit 1; done
+	for name in $(or $(BENCH),start http_path kernel); do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py $(ARGS) || exit 1; done
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python docs/generate.py

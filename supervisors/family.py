@@ -55,11 +55,15 @@ class Child:
 
     def calm(self) -> None:
         """No wait and no trial is under way any more."""
+        self.stop_timer()
+        self.cell.restart_at = None
+        self.cell.on_trial = False
+
+    def stop_timer(self) -> None:
+        """What it waited for comes no more."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self.cell.restart_at = None
-        self.cell.on_trial = False
 
 
 class Family(SupervisedActor[Any]):
@@ -226,6 +230,7 @@ class Family(SupervisedActor[Any]):
         until = self.now + wait
         child.calm()
         for waiting in self.fallen(group):
+            waiting.stop_timer()  # one that waited for itself starts with its group, not before
             waiting.cell.restart_at = until
         child.timer = self.after(wait, partial(self._begin_again, child, incarnation))
         if len(group) > 1:
@@ -309,7 +314,7 @@ class Family(SupervisedActor[Any]):
             child.cell.kill(f"did not pass its trial: {describe(answer.outcome)}")  # nothing, when it ended by itself
 
     def _passed(self, child: Child, incarnation: int) -> None:
-        if child.cell.incarnation == incarnation and child.cell.state == "half_open":
+        if child.cell.incarnation == incarnation and child.cell.on_trial and child.cell.state in ("half_open", "suspended"):
             child.timer = None
             child.cell.pass_trial()
             self.publish("recovered", child.cell)

@@ -1,6 +1,7 @@
 """A random tree, and random things done to it: in the end everybody who should run does, every ask has ended, and nothing is left over.
 
-Leaves start and stop at once, slowly, or not at every attempt; supervisors have every strategy, and escalate or back off. Time is virtual.
+Leaves start and stop at once, slowly, or not at every attempt; supervisors have every strategy, and escalate, back off or quarantine. Time is
+virtual, and things overlap: what exactly comes of each is foretold in `test_against_the_oracle.py`, where they do not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from actors.runtime.system import ActorSystem, Wire
 from messages.envelope import Address
 from messages.message import Ask, Message
 from messages.outcome import AskFailed
-from messages.supervision import Crash, Delay, Describe, Drop, RestartChild, RestartType
+from messages.supervision import Crash, Delay, DeleteChild, Describe, Drop, RestartChild, RestartType, Resume, StartChild, Suspend, TerminateChild
+from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity, OnExhausted, Strategy
 from supervisors.supervisor import Supervisor
@@ -57,7 +59,8 @@ leaves = st.builds(
 
 def branches(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Branch]:
     strategies = st.sampled_from(("one_for_one", "one_for_all", "rest_for_one"))
-    return st.builds(Branch, strategies, st.sampled_from(("escalate", "backoff")), st.integers(0, 3), st.lists(children, min_size=1, max_size=3).map(tuple))
+    exhausted = st.sampled_from(("escalate", "backoff", "quarantine"))
+    return st.builds(Branch, strategies, exhausted, st.integers(0, 3), st.lists(children, min_size=1, max_size=3).map(tuple))
 
 
 shapes = branches(leaves | branches(leaves | branches(leaves)))
@@ -100,6 +103,7 @@ class ATreeUnderFire(RuleBasedStateMachine):
         self.asks: list[tuple[str, asyncio.Future[Any]]] = []
         self.seen: Counter[str] = Counter()
         self.shape: dict[str, Leaf | Branch] = {}
+        self.ordered: set[str] = set()  # addresses that somebody had stopped, deleted or added
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -120,7 +124,8 @@ class ATreeUnderFire(RuleBasedStateMachine):
         specs = [self.spec(address, str(n), child) for n, child in enumerate(node.children)]
         return partial(
             Supervisor, *specs, strategy=node.strategy, intensity=Intensity(node.restarts), on_exhausted=node.on_exhausted,
-            backoff=Backoff(first=0.1, cap=4.0),
+            backoff=Backoff(first=0.1, cap=4.0), quarantine=Quarantine(first=0.3, cap=4.0, trial=1.0),
+            makes=[ChildSpec("more", partial(Worker))],
         )  # fmt: skip
 
     def spec(self, parent: str, id: str, node: Leaf | Branch) -> ChildSpec:
@@ -155,12 +160,34 @@ class ATreeUnderFire(RuleBasedStateMachine):
 
         self.run(kill())
 
+    @rule(data=st.data(), running=st.sampled_from(("refuse", "restart")))
+    def restart_by_hand(self, data: st.DataObject, running: Literal["refuse", "restart"]) -> None:
+        supervisor, id = self.pick_child(data)
+        self.tell(supervisor, RestartChild(id=id, running=running))
+
+    @rule(data=st.data(), delete=st.booleans())
+    def stop_by_hand(self, data: st.DataObject, delete: bool) -> None:
+        supervisor, id = self.pick_child(data)
+        self.ordered.add(f"{supervisor.rstrip('/')}/{id}")
+        self.tell(supervisor, TerminateChild(id=id))
+        if delete:
+            self.tell(supervisor, DeleteChild(id=id))
+
     @rule(data=st.data())
-    def restart_by_hand(self, data: st.DataObject) -> None:
+    def start_one_more(self, data: st.DataObject) -> None:
+        supervisor = self.pick(data, Branch)
+        self.ordered.add(f"{supervisor.rstrip('/')}/more")
+        self.tell(supervisor, StartChild(id="more", make="more"))
+
+    @rule(data=st.data(), suspend=st.booleans())
+    def steer(self, data: st.DataObject, suspend: bool) -> None:
+        self.tell(self.pick(data), Suspend() if suspend else Resume())
+
+    def pick_child(self, data: st.DataObject) -> tuple[str, str]:
         supervisor = self.pick(data, Branch)
         node = self.shape[supervisor]
         assert isinstance(node, Branch)
-        self.tell(supervisor, RestartChild(id=str(data.draw(st.integers(0, len(node.children) - 1)))))
+        return supervisor, str(data.draw(st.integers(0, len(node.children) - 1)))
 
     @rule()
     def restart_the_root_by_hand(self) -> None:
@@ -202,7 +229,10 @@ class ATreeUnderFire(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if self.shape:
-                self.run(asyncio.sleep(SETTLED))
+                for _ in range(len(self.shape)):  # what was held back may be started only now
+                    for address in self.shape:
+                        self.tell(address, Resume())
+                    self.run(asyncio.sleep(SETTLED))
                 self.everybody_who_should_run_does()
                 self.every_ask_has_ended()
                 self.run(self.stop())
@@ -212,6 +242,9 @@ class ATreeUnderFire(RuleBasedStateMachine):
 
     def everybody_who_should_run_does(self) -> None:
         for address, node, cell in self.cells():
+            if self.is_down_by_order(address):
+                assert self.seen[address] == 0
+                continue
             if isinstance(node, Leaf) and node.restart == "temporary" and cell is None:
                 assert self.seen[address] == 0
                 continue
@@ -227,7 +260,19 @@ class ATreeUnderFire(RuleBasedStateMachine):
                 assert self.seen[address] == 1
             else:
                 assert cell.tasks == set()
-        assert set(self.system.directory) <= set(self.shape)
+        assert set(self.system.directory) <= set(self.shape) | self.ordered
+
+    def is_down_by_order(self, address: str) -> bool:
+        """Somebody had it stopped or deleted, or one above it, and nobody started that again."""
+        while address not in self.ordered or self.lives_or_will(address):
+            if address == "/":
+                return False
+            address = address.rpartition("/")[0] or "/"
+        return True
+
+    def lives_or_will(self, address: str) -> bool:
+        cell = self.system.directory.get(address)
+        return isinstance(cell, Cell) and (cell.state != "stopped" or cell.restart_at is not None)
 
     def every_ask_has_ended(self) -> None:
         for what, ask in self.asks:
@@ -247,4 +292,4 @@ class ATreeUnderFire(RuleBasedStateMachine):
 
 
 TestATreeUnderFire = ATreeUnderFire.TestCase
-TestATreeUnderFire.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestATreeUnderFire.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)

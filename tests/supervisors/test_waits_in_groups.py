@@ -1,0 +1,46 @@
+"""What a wait or a trial of one child means for the others, and for itself when it is suspended. Found by the oracle."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from messages.supervision import Crash, Resume, Suspend
+from supervisors.quarantine import Quarantine
+from supervisors.restart import Backoff
+from supervisors.spec import Intensity
+from tests.actors.runtime.trees import growing, quiet, workers
+
+pytestmark = pytest.mark.looptime
+
+WAITS: dict[str, Any] = {"intensity": Intensity(0), "on_exhausted": "backoff", "backoff": Backoff(first=2.0)}  # the first wait is 1 s: half of it
+
+
+async def test_a_child_that_waits_is_not_started_before_those_that_it_depends_on_when_one_of_them_has_to_wait_longer() -> None:
+    async with growing(*workers("abc"), strategy="rest_for_one", **WAITS) as tree:
+        tree.system.tell("/c", Crash())
+        await asyncio.sleep(0.5)
+        tree.system.tell("/a", Crash())
+        await asyncio.sleep(0.75)  # c's own wait would be over, a's is not
+        assert [tree.cell(address).shown_state for address in ("/a", "/b", "/c")] == ["restarting"] * 3
+        await asyncio.sleep(0.5)
+        assert tree.trail("restarted") == ["restarted /a", "restarted /b", "restarted /c"]
+        assert [tree.cell(address).incarnation for address in ("/a", "/b", "/c")] == [2, 2, 2]
+        await asyncio.sleep(10)
+        assert tree.cell("/c").incarnation == 2
+
+
+async def test_an_instance_on_trial_that_is_suspended_meanwhile_has_passed_when_it_is_resumed() -> None:
+    quarantine = Quarantine(first=1.0, trial=2.0)
+    async with growing(*workers("a"), intensity=Intensity(0), on_exhausted="quarantine", quarantine=quarantine) as tree:
+        tree.system.tell("/a", Crash())
+        await asyncio.sleep(1.5)
+        assert tree.cell("/a").shown_state == "half_open"
+        await tree.system.ask("/a", Suspend())
+        await asyncio.sleep(3.0)
+        assert (tree.cell("/a").state, tree.trail("recovered")) == ("suspended", ["recovered /a"])
+        await tree.system.ask("/a", Resume())
+        await quiet()
+        assert tree.cell("/a").shown_state == "running"
