@@ -4,6 +4,7 @@
     python run.py serve --config FILE --port N --state DIR
     python run.py status | tree         asks the running daemon
     python run.py tree --watch          goes on showing what it does
+    python run.py replay [ID]           runs a crash again in a sandbox: exit 0 when it comes back, else 1; without ID: which there are
     python run.py check-config          exit 0 when the config is good, else 1 and what is wrong
     python run.py --version
 """
@@ -64,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
         form.add_argument("--json", action="store_true", help="print JSON")
         if name == "tree":
             form.add_argument("--watch", action="store_true", help="draw it again whenever it changes, until Ctrl-C")
+    replaying = verb("replay", replay, "Runs a crash again, in a sandbox: exit 0 when it comes back.")
+    replaying.add_argument("crash", nargs="?", metavar="ID", help="the crash, or the path of its file (default: tell which there are)")
     verb("check-config", check_config, "Checks the configuration and says what is wrong with it.")
     return top
 
@@ -185,6 +188,38 @@ def not_yet(settings: Settings) -> list[str]:
     """Settings that are understood and have no effect yet: nobody should have to find out by himself."""
     strategy = settings.routing.strategy
     return [] if strategy == "ordered" else [f"routing.strategy: {strategy} has no effect yet, providers are tried in order"]
+
+
+def replay(args: argparse.Namespace) -> int:
+    """A crash once more. Asks no daemon: the files are in the state directory, whether one runs or not."""
+    settings = _settings(args)
+    if settings is None:
+        return 1
+    from actors.provider.discovery import discovered
+    from actors.runtime.crash_file import Damaged, heads, load
+    from actors.runtime.log import configure_library
+    from actors.runtime.recipe import NoRecipe
+    from actors.runtime.replay import replay as run_again
+    from supervisors.factory import source_of
+    from undying.daemon import CRASHES, with_embedded
+    from undying.replay_command import judged, listed, trail
+
+    folder = Path(settings.state_dir) / CRASHES
+    if args.crash is None:
+        print("\n".join(listed(heads(folder)) or [f"no crashes in {folder}"]))
+        return 0
+    configure_library()
+    found = discovered(os.environ, ollama_url=f"http://{OLLAMA[0]}:{OLLAMA[1]}", configured=settings.providers, own_port=settings.server.port)
+    settings = settings.model_copy(update={"providers": with_embedded({**settings.providers, **found})})
+    try:
+        crash = load(args.crash, folder)
+        print("\n".join(trail(crash)))
+        replayed = run_again(crash, source_of(crash.head, settings, VERSION))
+    except (Damaged, NoRecipe) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("", *judged(replayed), sep="\n")
+    return 0 if replayed.verdict == "same" else 1
 
 
 # ---- what the verbs share

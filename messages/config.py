@@ -3,6 +3,7 @@
     Settings
     ├── server      where we listen
     ├── inject      whether messages may be injected by hand
+    ├── crashes     what crash files hold
     ├── state_dir, wire
     ├── providers   NAME -> kind, base_url, api_key, limits, models
     ├── routing     which model goes where, and what instead
@@ -75,6 +76,12 @@ class InjectSettings(Section):
     """Whether `POST /inject` takes messages."""
 
     enabled: Switch = False
+
+
+class CrashSettings(Section):
+    """What is written into crash files: filler of the same shape, or with `keep_content` what the messages held."""
+
+    keep_content: Switch = False
 
 
 class Timeouts(Section):
@@ -225,6 +232,7 @@ class Settings(Section):
 
     server: ServerSettings = ServerSettings()
     inject: InjectSettings = InjectSettings()
+    crashes: CrashSettings = CrashSettings()
     state_dir: Folder = Path("state")
     wire: Wire = "always"
     providers: dict[ProviderName, ProviderSettings] = {}

@@ -131,7 +131,7 @@ class Describe(Ask[Described], kind="supervision.describe"):
 
 
 class Handled(Part):
-    """One message that an actor took out of its mailbox: what it was and whence, not what it said."""
+    """One message that an actor took out of its mailbox: what it was and whence, not what it said. `ms_ago` is when it was sent."""
 
     id: int
     kind: str
@@ -139,6 +139,7 @@ class Handled(Part):
     trace: str
     size: int
     ms_ago: int
+    incarnation: int
 
 
 class PastExit(Part):

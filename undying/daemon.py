@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 
 import orjson
 
+from actors.runtime.crashes import Crashes
 from actors.runtime.log import configure_library
 from actors.runtime.system import ActorSystem
 from actors.runtime.watchdog import Watchdog
@@ -25,6 +26,7 @@ from undying.version import VERSION
 
 LOCK = "lock"
 RUNNING = "running.json"
+CRASHES = "crashes"
 
 
 class StateLocked(Exception):
@@ -66,7 +68,9 @@ class Daemon:
         state = Path(self.settings.state_dir)
         async with AsyncExitStack() as undo:
             undo.enter_context(closing(lock_state(state)))
-            tree = Tree(ActorSystem(wire=self.settings.wire), self.settings, VERSION, time.time)
+            crashes = Crashes(state / CRASHES, version=VERSION, wall=time.time, keep_content=self.settings.crashes.keep_content)
+            undo.push_async_callback(crashes.close)
+            tree = Tree(ActorSystem(wire=self.settings.wire, crashes=crashes), self.settings, VERSION, time.time)
             undo.push_async_callback(tree.close)
             await tree.start()
             tree.gate.watchdog = Watchdog(tree.system)  # after the start, which reads many modules and may take its time

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from actors.gateway import chat, control, events, models, status
+from actors.gateway import chat, control, crashes, events, models, status
 from actors.gateway.answers import GATE, door
 from actors.gateway.listener import Gate
 
@@ -34,6 +34,8 @@ ROUTES = (
     web.get("/status/providers", status.providers),
     web.get("/status/traces/{trace}", status.trace),
     web.get("/status/dead-letters", status.dead_letters),
+    web.get("/status/crashes", crashes.crashes),
+    web.get("/status/crashes/{id}", crashes.crash),
     web.post("/supervision/{path:.*}/{verb}", control.steer),
     web.post("/supervision/{verb}", control.steer),
     web.post("/inject/{path:.*}", control.inject),

@@ -39,7 +39,10 @@ async def overview(request: web.Request) -> web.Response:
             "tasks_abandoned": gate.system.abandoned, "loop_lag_ms": None if gate.watchdog is None else gate.watchdog.figures(),
             "event_streams": gate.events.reading,
             "providers": {name: provider.state for name, provider in gate.settings.providers.items()},
-            "more": ["/status/tree", "/status/events", "/status/actors/{path}", "/status/providers", "/status/traces/{trace}", "/status/dead-letters"],
+            "more": [
+                "/status/tree", "/status/events", "/status/actors/{path}", "/status/providers", "/status/traces/{trace}", "/status/dead-letters",
+                "/status/crashes",
+            ],
         }
     )  # fmt: skip
 

@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 from actors.runtime.describe import status_of
 from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise, traceback_of
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.ring import SMALL, End, Heard, Ring, history_of, ring_of, weight
 from actors.runtime.system import TRACE, ActorSystem, Resident
 from actors.runtime.timer import Timer
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
 from messages.message import Message, Unreadable, unpack
-from messages.outcome import Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused, describe
+from messages.outcome import AskFailed, Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused, describe
 from messages.supervision import (
     Crash,
     Decision,
@@ -47,6 +48,7 @@ from messages.supervision import (
     State,
     Steered,
     Suspend,
+    TellHistory,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ if TYPE_CHECKING:
 
 BATCH = 64  # messages handled before the loop gets its turn
 START_LIMIT = 10.0
-AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume")  # answered by the cell itself
+AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume", "supervision.tell_history")  # answered by the cell itself
 KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", *AT_ONCE)
 WORKING = ("running", "half_open")
+OTHERS_DOING = ("Killed", "ShutdownTimeout", "LinkedExit")  # ends that are no crash of the actor's own
 NONE: Any = frozenset()  # stands for a set that nobody has put anything into yet
 
 Started = Callable[[ExitReason | None], None]
@@ -69,7 +72,7 @@ class Cell:
     __slots__ = (
         "_by_hand", "_drop", "_limit", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "crashes",
         "current", "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
-        "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "significant", "slots", "started_at", "state",
+        "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "ring", "significant", "slots", "started_at", "state",
         "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
     )  # fmt: skip
 
@@ -102,6 +105,7 @@ class Cell:
         self.last_exit_at = 0.0
         self.trace = ""  # of an actor that serves one request; what it does by itself belongs to it
         self.current: Envelope | None = None
+        self.ring: Ring | None = None  # made when there is something to note
         self.exiting: tuple[ExitReason, float | None] | None = None
         self.pending: dict[int, Envelope] = {}  # asks begun and not yet answered
         self.slots: set[int] = NONE  # asks of its own under way
@@ -124,6 +128,8 @@ class Cell:
         """Makes a new instance and runs its `on_start`; tells `done` when it runs, or why it doesn't."""
         assert self.state == "stopped", f"{self.address} has an instance: {self.state}"
         self.incarnation += 1
+        if self.ring is not None:
+            self.ring.incarnate(self.incarnation, self.handled)
         self.state = "starting"
         self.restart_at = None
         try:
@@ -222,8 +228,9 @@ class Cell:
         else:
             self.parent.notice(then, overtake=True)
 
-    def _end(self, reason: ExitReason) -> None:
+    def _end(self, reason: ExitReason, error: BaseException | None = None) -> None:
         """The only way an instance goes; see the invariants."""
+        self._note_end(reason, error)
         self.instance = None
         poison, self.current = self.current, None
         failed_to_start = self.state == "starting"
@@ -250,6 +257,33 @@ class Cell:
             self._in_parents_turn(done)
         if not stopped and not failed_to_start:
             self._tell_parent(reason)
+
+    def _note_end(self, reason: ExitReason, error: BaseException | None) -> None:
+        crash, instance = "", self.instance
+        if instance is not None and self.system.crashes is not None and reason.how in ("crashed", "killed"):
+            poison = self.current or instance.underway()
+            if reason.error not in OTHERS_DOING and (reason.how == "crashed" or poison is not None):
+                crash = self.system.crashes.note(self, instance, reason, error, poison)
+        if self.restart_type == "temporary" and not crash:
+            return  # nobody will be there to be asked about it
+        self._lasting_ring().end(End(self.incarnation, self.system.now(), reason, crash))
+
+    def _lasting_ring(self) -> Ring:
+        if self.ring is None:
+            self.ring = ring_of(self.incarnation, self.handled)
+        return self.ring
+
+    def hear(self, address: str, asked: str, message: Message) -> None:
+        """Notes what comes to the instance past its mailbox: a crash can't be replayed without. Of no use when nobody writes it down."""
+        if self.system.crashes is not None:
+            heard = Heard(self.handled, self.system.now(), address, asked, message, weight(message))
+            self._lasting_ring().hear(heard, starting=self.state == "starting")
+
+    def hear_future(self, address: str, asked: str, incarnation: int, answer: asyncio.Future[Any]) -> None:
+        """The same for an ask that was awaited, unless the instance that made it has ended meanwhile."""
+        if not answer.cancelled() and incarnation == self.incarnation:
+            failed = answer.exception()
+            self.hear(address, asked, failed.outcome if isinstance(failed, AskFailed) else answer.result())
 
     def _end_children(self) -> None:
         """Only a supervisor that was killed or crashed still has living ones. Those that nobody will start again go with it."""
@@ -369,7 +403,7 @@ class Cell:
     def notice_down(self, down: Down, incarnation: int) -> None:
         """Gives Down to the instance that asked for it, behind what is already waiting."""
         if incarnation == self.incarnation and self.instance is not None:
-            self.notice(DownSignal(self.instance, down))
+            self.notice(DownSignal(self, self.instance, down))
 
     def wake(self) -> None:
         """Has the mailbox looked at, soon."""
@@ -405,7 +439,7 @@ class Cell:
                     reason, limit = self.exiting
                     self._stop(limit, reason)
         except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
-            self._end(crash_reason(error))
+            self._end(crash_reason(error), error)
         if mailbox.normal or mailbox.urgent:
             self.wake()
         over = perf_counter()
@@ -420,6 +454,12 @@ class Cell:
         if (late or self._drop or not known) and self._kept_from(envelope):
             return
         self.current = envelope
+        ring = self.ring
+        if ring is None:
+            ring = self._lasting_ring()
+        ring.append(envelope)
+        if envelope.size > SMALL:
+            ring.make_room()
         self.handled += 1
         TRACE.set(envelope.trace)
         if known:
@@ -472,6 +512,8 @@ class Cell:
                 return
             case Describe():
                 answer = Described(status=status_of(self, message.depth))
+            case TellHistory():
+                answer = history_of(self)
             case Suspend() | Resume():
                 answer = self._steer(suspend=isinstance(message, Suspend))
             case _:
@@ -553,7 +595,7 @@ class Cell:
             case "starting":
                 self._report_start(self._start_failed(error))
             case "stopping":
-                self._end(crash_reason(error))
+                self._end(crash_reason(error), error)
             case "running" | "half_open" | "suspended":
                 self.notice(partial(reraise, error), overtake=True)
             case "restarting" | "quarantined" | "stopped":
@@ -668,14 +710,16 @@ class Cell:
 class DownSignal:
     """Down on its way through a mailbox."""
 
-    __slots__ = ("down", "instance")
+    __slots__ = ("cell", "down", "instance")
 
-    def __init__(self, instance: SupervisedActor[Any], down: Down) -> None:
+    def __init__(self, cell: Cell, instance: SupervisedActor[Any], down: Down) -> None:
+        self.cell = cell
         self.instance = instance
         self.down = down
 
     def __call__(self) -> None:
         """In the turn of the instance that asked for it."""
+        self.cell.hear(self.down.address, "", self.down)
         self.instance.down(self.down)
 
 

@@ -196,6 +196,8 @@ class SupervisedActor(_Actor, Generic[I]):
         cell = self._cell
         future: asyncio.Future[R] = cell.system.loop.create_future()
         cell.system.open_slot(cell.address, address, message, timeout, cast(Any, future), owned=cell.own_slots())
+        if cell.system.crashes is not None:
+            future.add_done_callback(partial(cell.hear_future, address, message.kind, cell.incarnation))
         return future
 
     def ask_then(self, address: str, message: Ask[R], then: Callable[[R | AskFailed], None], *, timeout: float = ASK_TIMEOUT) -> None:
@@ -205,6 +207,7 @@ class SupervisedActor(_Actor, Generic[I]):
 
         def in_turn(answer: Any) -> None:
             TRACE.set(trace)
+            cell.hear(address, message.kind, answer.outcome if isinstance(answer, AskFailed) else answer)
             then(answer)
 
         def settled(answer: Any) -> None:
@@ -283,6 +286,14 @@ class SupervisedActor(_Actor, Generic[I]):
     def attach(self, cell: Cell) -> None:
         """Called once by the cell, before `on_start`."""
         self._cell = cell
+
+    def underway(self) -> Envelope | None:
+        """The message that this instance is in the midst of, when that is not on this loop: what ends it now is that message's crash."""
+        return None
+
+    def made_by(self) -> Callable[[], Any]:
+        """What makes such an actor again, for its crash file."""
+        return self._cell.factory
 
     @classmethod
     def start(cls, *_args: Any, **_kwargs: Any) -> NoReturn:

@@ -30,6 +30,7 @@ from messages.supervision import Decision, Down, ExitReason
 
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
+    from actors.runtime.crashes import CrashJournal
 
 R = TypeVar("R")
 
@@ -104,12 +105,15 @@ class Hop(NamedTuple):
 class ActorSystem:
     """See the module. Made on the loop that it lives on."""
 
-    def __init__(self, *, wire: Wire = "always", chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, *, wire: Wire = "always", chance: Callable[[], float] = random.random, crashes: CrashJournal | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time  # the loop's clock in seconds; virtual in tests
         self.wire = wire
         self._packs = wire == "always"
         self.chance = chance
+        self.crashes = crashes
         self.directory: dict[str, Resident] = {}
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS)
         self.dead_letter_count = 0

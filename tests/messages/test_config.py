@@ -21,6 +21,7 @@ SHIPPED = Path(main.__code__.co_filename).parent / "config.yaml"  # beside the p
 EVERYTHING = """
 server: {host: "::1", port: 9000, max_body: 1MiB}
 inject: {enabled: true}
+crashes: {keep_content: true}
 state_dir: /var/lib/undying
 wire: edge
 providers:
@@ -74,6 +75,7 @@ def test_every_setting_is_read() -> None:
     plain, detailed = moonshot.models or ()
     assert settings.server == ServerSettings(host="::1", port=9000, max_body=1024**2)
     assert (settings.inject.enabled, settings.wire, settings.state_dir) == (True, "edge", Path("/var/lib/undying"))
+    assert settings.crashes.keep_content and not Settings().crashes.keep_content
     assert (moonshot.kind, moonshot.base_url, moonshot.max_concurrency) == ("openai", "https://api.moonshot.ai/v1", 10)
     assert moonshot.api_key == SecretStr("sk-1")
     assert moonshot.timeouts == Timeouts(connect=2, first_token=20, silence=0.5, total=300)

@@ -59,7 +59,7 @@ config.yaml:16: inject: found a text, wanted a mapping with enabled
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- a", "(top): found a list, wanted a mapping with server, inject, state_dir, wire, providers, routing, logging"),
+        ("- a", "(top): found a list, wanted a mapping with server, inject, crashes, state_dir, wire, providers, routing, logging"),
         ("server: {port: [1]}", "server.port: found a list, wanted a whole number from 0 to 65535"),
         ("server: {port: {a: 1}}", "server.port: found a mapping, wanted a whole number from 0 to 65535"),
         ("server: {port: true}", 'server.port: found "true", wanted a whole number from 0 to 65535'),

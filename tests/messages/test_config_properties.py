@@ -23,7 +23,7 @@ NAMES = [
     "server", "host", "port", "max_body", "inject", "enabled", "state_dir", "wire", "providers", "moonshot", "kind", "base_url", "api_key", "max_concurrency",
     "timeouts", "connect", "first_token", "silence", "total", "models", "name", "upstream", "capabilities", "context", "continuation", "routing", "strategy",
     "request_timeout", "default_model", "aliases", "fallbacks", "fallback_models", "max_fallback_attempts", "enable_model_fallback", "logging", "level",
-    "format", "missing_env", "embedded", "[key]", "<<", "1", "timout",
+    "format", "crashes", "keep_content", "missing_env", "embedded", "[key]", "<<", "1", "timout",
 ]
 
 WORDS = [
@@ -37,6 +37,7 @@ MARKS = [": ", ":", "\n", "\n  ", "- ", "[", "]", "{", "}", ", ", "&a ", "*a", "
 WHOLE: dict[str, Any] = {
     "server": {"host": "127.0.0.1", "port": 8700, "max_body": "20MiB"},
     "inject": {"enabled": False},
+    "crashes": {"keep_content": False},
     "state_dir": "./state",
     "wire": "always",
     "providers": {

@@ -11,6 +11,7 @@
     settle          everything that can happen without time passing has happened (`running.settle()`)
     leak_check      the check alone, around anything; what it raises is `Leaked`
     FakeProvider    an HTTP server in OpenAI's dialect with scripted faults
+    replay          a crash file once more: fails with the actor's own exception until the bug is mended
 
 The fixtures of the same things are in `plugin.py`, which pytest loads by itself; so this package, too, loads its names on first use.
 """
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from undying.testing.fake_provider import FakeProvider
     from undying.testing.leaks import Leaked, leak_check
     from undying.testing.probe import Probe
+    from undying.testing.replaying import replay
     from undying.testing.running import RunningTree, actor, tree
     from undying.testing.settling import settle
 
-__all__ = ["FakeProvider", "Leaked", "Probe", "RunningTree", "actor", "leak_check", "settle", "tree"]
+__all__ = ["FakeProvider", "Leaked", "Probe", "RunningTree", "actor", "leak_check", "replay", "settle", "tree"]
 
 _WHERE = {
     "FakeProvider": "fake_provider", "Leaked": "leaks", "Probe": "probe", "RunningTree": "running", "actor": "running", "leak_check": "leaks",
-    "settle": "settling", "tree": "running",
+    "replay": "replaying", "settle": "settling", "tree": "running",
 }  # fmt: skip
 
 
