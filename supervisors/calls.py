@@ -133,13 +133,17 @@ class Steered(Family):
             later.refuse(_not_started(child, reason))
 
     async def _terminate(self, child: Child, later: Later) -> None:
+        """Those of its group that waited for it wait no longer: there is nobody any more whose restart would bring them back."""
+        waited = child.timer is not None and child.cell.state == "stopped"
         await self.stop_child(child)
         child.stopped = True
+        group = self.group(child) if waited else ()
         if child.spec.restart == "temporary":
             self.forget(child)
         else:
             child.cell.turn_away()
         self.publish("stopped", child.cell, "by hand")
+        await self.start_down(group)
         later.answer(ChildTerminated(address=child.cell.address))
 
     async def _restart_by_hand(self, running: str, child: Child, later: Later) -> None:

@@ -290,10 +290,14 @@ class Oracle:
         kid = above.kids.get(id)
         if kid is None:
             return "not_found"
+        group = self._group(kid, above) if kid.timer and not kid.alive else []
         self._stop(kid)
         kid.done = True
         if kid.node.restart == "temporary":
             self._forget(kid)
+        failed = self._start_fallen(group, above)
+        if failed is not None:
+            self._restart(failed, above)
         return "done"
 
     def restart_child(self, above: Place, id: str, running: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from messages.supervision import Crash, Resume, Suspend
+from messages.supervision import Crash, Resume, Suspend, TerminateChild
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff
 from supervisors.spec import Intensity
@@ -44,3 +44,13 @@ async def test_an_instance_on_trial_that_is_suspended_meanwhile_has_passed_when_
         await tree.system.ask("/a", Resume())
         await quiet()
         assert tree.cell("/a").shown_state == "running"
+
+
+async def test_those_that_wait_with_a_child_wait_no_longer_when_that_is_terminated() -> None:
+    async with growing(*workers("abc"), strategy="one_for_all", **WAITS) as tree:
+        tree.system.tell("/b", Crash())
+        await asyncio.sleep(0.5)
+        await tree.system.ask("/", TerminateChild(id="c"))  # not the one that they wait for
+        assert [tree.cell(address).shown_state for address in ("/a", "/b", "/c")] == ["restarting", "restarting", "stopped"]
+        await tree.system.ask("/", TerminateChild(id="b"))
+        assert [tree.cell(address).shown_state for address in ("/a", "/b", "/c")] == ["running", "stopped", "stopped"]
