@@ -20,9 +20,10 @@ ENVELOPE_VERSION = 1
 
 Priority = Literal["normal", "system"]
 
-_SHAPE: tuple[tuple[type, ...], ...] = (
-    (int,), (int,), (str,), (str,), (str,), (str, type(None)), (int,), (int, type(None)), (str,), (bytes,),
-)  # fmt: skip
+_PRIORITIES = get_args(Priority)
+_SHAPES = frozenset(  # looked up whole: with what may be None, and without
+    (int, int, str, str, str, reply_to, int, remaining, str, bytes) for reply_to in (str, type(None)) for remaining in (int, type(None))
+)
 
 
 class Envelope:
@@ -76,7 +77,7 @@ def from_bytes(data: bytes, now: float) -> Envelope:
     if not isinstance(parts, tuple) or not parts or type(parts[0]) is not int or parts[0] != ENVELOPE_VERSION:
         found = parts[0] if isinstance(parts, tuple) and parts else type(parts).__name__
         raise Unreadable(f"envelope version {found!r} is not spoken here, version {ENVELOPE_VERSION} is")
-    if len(parts) != len(_SHAPE) or not all(type(part) in types for part, types in zip(parts, _SHAPE, strict=True)) or parts[8] not in get_args(Priority):
+    if tuple(map(type, parts)) not in _SHAPES or parts[8] not in _PRIORITIES:
         raise Unreadable("an envelope is (version, id, kind, trace, sender, reply_to, slot, remaining ms, priority, payload)")
     _, id, kind, trace, sender, reply_to, slot, remaining, priority, payload = parts
     deadline = None if remaining is None else now + remaining / 1000

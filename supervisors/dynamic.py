@@ -19,9 +19,10 @@ from actors.runtime.supervised import Later, SupervisedActor
 from messages.envelope import Envelope
 from messages.message import Message
 from messages.outcome import Crashed, Full
-from messages.supervision import ChildTerminated, Down, ExitReason, TerminateChild
+from messages.supervision import ChildTerminated, Down, ExitReason, Isolation, TerminateChild
 from supervisors.calls import Calls, Steered
 from supervisors.family import child_address, resolve
+from supervisors.housing import house
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff
 from supervisors.spec import AutoShutdown, BadSpec, ChildSpec, Intensity, OnExhausted
@@ -35,15 +36,18 @@ class DynamicSupervisor(Steered):
 
     def __init__(
         self, start: Callable[[], SupervisedActor[Any]] | None = None, *starters: type[Message], shutdown: float | None = 5.0,
-        limit: int | None = None, intensity: Intensity = Intensity(), on_exhausted: OnExhausted = "escalate", backoff: Backoff = Backoff(),
-        quarantine: Quarantine = Quarantine(), auto_shutdown: AutoShutdown = "never", makes: Iterable[ChildSpec] = (),
+        limit: int | None = None, isolation: Isolation = "task", intensity: Intensity = Intensity(), on_exhausted: OnExhausted = "escalate",
+        backoff: Backoff = Backoff(), quarantine: Quarantine = Quarantine(), auto_shutdown: AutoShutdown = "never", makes: Iterable[ChildSpec] = (),
     ) -> None:  # fmt: skip
         super().__init__(
             intensity=intensity, on_exhausted=on_exhausted, backoff=backoff, quarantine=quarantine, auto_shutdown=auto_shutdown, makes=makes
         )
         if starters and start is None:
             raise BadSpec(f"start: None, must make the actors that {', '.join(kind.kind for kind in starters)} start")
+        if start is not None:
+            ChildSpec("any", start, isolation=isolation)  # refuses what can't live there
         self.make = start
+        self.isolates: Isolation = isolation
         self.starters = frozenset(kind.kind for kind in starters)
         self.shutdown = shutdown
         self.limit = limit
@@ -67,6 +71,7 @@ class DynamicSupervisor(Steered):
         assert self.make is not None, "checked when it was made"
         id = str(envelope.id)
         cell = Cell(self.system, child_address(self.address, id), self.make, self._cell, restart_type="temporary")
+        house(cell, self.make, self.isolates)
         cell.trace = envelope.trace
         self._cell.children[id] = cell
         sender = self.system.directory.get(envelope.sender)

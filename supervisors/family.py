@@ -26,6 +26,7 @@ from messages.envelope import Address
 from messages.message import Message
 from messages.outcome import AskFailed, describe
 from messages.supervision import Decision, ExitReason
+from supervisors.housing import house
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff, add_restart, verdict
 from supervisors.spec import AutoShutdown, ChildSpec, Intensity, OnExhausted, checked, fitting, one_of
@@ -106,10 +107,9 @@ class Family(SupervisedActor[Any]):
             if spec.mailbox is not None:
                 cell.mailbox = Mailbox(*spec.mailbox)
             self._cell.children[spec.id] = cell
-        cell.factory = spec.start
+        house(cell, spec.start, spec.isolation, spec.hung_after)
         cell.restart_type = spec.restart
         cell.significant = spec.significant
-        cell.isolation = spec.isolation
         child = self.kids[spec.id] = Child(spec, cell)
         return child
 

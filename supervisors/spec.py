@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 from messages.message import Ask
 from messages.supervision import Isolation, RestartType
+from supervisors.importable import NotImportable, importable
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 
@@ -84,10 +86,26 @@ class ChildSpec:
         if self.significant and self.restart == "permanent":
             raise BadSpec(f"significant of {self.id!r}: True, must be False for a permanent child: it never ends for good; or make it transient or temporary")
         one_of(Isolation, f"isolation of {self.id!r}", self.isolation)
+        self._check_isolation()
         if self.hung_after is not None and not (isinstance(self.hung_after, int | float) and self.hung_after > 0):
             raise BadSpec(f"hung_after of {self.id!r}: {self.hung_after!r}, must be seconds > 0, or None for ever")
         if self.probe is not None and not isinstance(self.probe, Ask):
             raise BadSpec(f"probe of {self.id!r}: {self.probe!r}, must be an Ask that the child answers when it is well, or None")
+
+    def _check_isolation(self) -> None:
+        """Whether the actor can live there."""
+        if self.isolation == "task":
+            return
+        made = self.start
+        while isinstance(made, partial):
+            made = made.func
+        if isinstance(made, type) and any(vars(base).get("strategy_name") for base in made.__mro__):
+            raise BadSpec(f"isolation of {self.id!r}: {self.isolation!r}, must be 'task' for a supervisor: only its children may live elsewhere")
+        if self.isolation == "process":
+            try:
+                importable(self.start)
+            except NotImportable as error:
+                raise BadSpec(f"start of {self.id!r}: another process can't be told to start it: {error}") from error
 
 
 def fitting(spec: ChildSpec, auto_shutdown: AutoShutdown) -> ChildSpec:

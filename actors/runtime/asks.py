@@ -28,6 +28,7 @@ class Asks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.slots: dict[int, tuple[Target, set[int] | None]] = {}
+        self.relays: set[int] = set()  # asks that came from elsewhere, and keep their time there
         self._loop = loop
         self._heap: list[tuple[float, int, str, float]] = []  # deadline, number, address, seconds
         self._timer: asyncio.TimerHandle | None = None
@@ -46,15 +47,23 @@ class Asks:
         if deadline < self._rings_at:
             self._set(deadline)
 
+    def relay(self, id: int, then: Callable[[Message], None]) -> None:
+        """Passes the answer to an ask from elsewhere on, as long as it is open."""
+        self.slots[id] = then, None
+        self.relays.add(id)
+
     def close(self, id: int) -> None:
         """Nobody waits for this answer any more."""
         slot = self.slots.pop(id, None)
+        self.relays.discard(id)
         if slot is not None and slot[1] is not None:
             slot[1].discard(id)
 
     def settle(self, id: int, answer: Message, failed: bool) -> bool:
         """Gives the answer, or the outcome, to whoever waits; False when he does so no longer. The ask must be open."""
         target, owned = self.slots.pop(id)
+        if self.relays:
+            self.relays.discard(id)
         if owned is not None:
             owned.discard(id)
         if not isinstance(target, asyncio.Future):

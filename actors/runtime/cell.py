@@ -22,7 +22,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import iscoroutine
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from actors.runtime.describe import status_of
 from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise, traceback_of
@@ -75,6 +75,8 @@ class Cell:
         "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "ring", "significant", "slots", "started_at", "state",
         "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
     )  # fmt: skip
+
+    traced: ClassVar[bool] = False  # whether a crash is told with its traceback
 
     def __init__(
         self, system: ActorSystem, address: Address, factory: Callable[[], SupervisedActor[Any]], parent: Cell | None, *,
@@ -231,7 +233,9 @@ class Cell:
     def _end(self, reason: ExitReason, error: BaseException | None = None) -> None:
         """The only way an instance goes; see the invariants."""
         self._note_end(reason, error)
-        self.instance = None
+        instance, self.instance = self.instance, None
+        if instance is not None:
+            instance.released()
         poison, self.current = self.current, None
         failed_to_start = self.state == "starting"
         self.state = "stopped"
@@ -439,7 +443,7 @@ class Cell:
                     reason, limit = self.exiting
                     self._stop(limit, reason)
         except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
-            self._end(crash_reason(error), error)
+            self._end(crash_reason(error, traced=self.traced), error)
         if mailbox.normal or mailbox.urgent:
             self.wake()
         over = perf_counter()
@@ -595,7 +599,7 @@ class Cell:
             case "starting":
                 self._report_start(self._start_failed(error))
             case "stopping":
-                self._end(crash_reason(error), error)
+                self._end(crash_reason(error, traced=self.traced), error)
             case "running" | "half_open" | "suspended":
                 self.notice(partial(reraise, error), overtake=True)
             case "restarting" | "quarantined" | "stopped":
@@ -614,7 +618,7 @@ class Cell:
 
     def monitor(self, address: str) -> None:
         """Has Down sent here when whoever lives there ends; at once when nobody does."""
-        target = self.system.directory.get(address)
+        target = self.system.resident(address)
         if target is not None and target.watched_by(self, self.incarnation):
             return
         reason = ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")

@@ -112,7 +112,7 @@ class Crashes:
         at = self.wall()
         messages, heard = ((), ()) if cell.ring is None else cell.ring.of_incarnation(cell.handled)
         crash = _Crash(
-            self._id(at), at, now, cell, instance.made_by(), type(instance), cell.incarnation, reason, error, messages, heard, cell.handled, poison,
+            self._id(at), at, now, cell, instance.made_by(), _class_of(instance), cell.incarnation, reason, error, messages, heard, cell.handled, poison,
             self._skipped.pop(key, 0),
         )  # fmt: skip
         self._waiting.append(crash)
@@ -200,6 +200,14 @@ def made(crash: _Crash, *, version: str, keep_content: bool) -> CrashFile:
         content="kept" if keep_content else "filled", kinds=tuple(entry.kind for entry in entries), left_out=crash.left_out,
     )  # fmt: skip
     return CrashFile(head, entries)
+
+
+def _class_of(instance: SupervisedActor[Any]) -> Any:
+    """The actor's class, or whatever makes it where it lives, when that is not here."""
+    made: Any = instance.made_by()
+    while isinstance(made, partial):
+        made = made.func
+    return made if isinstance(made, type) else type(instance)
 
 
 def _in_order(crash: _Crash) -> list[Envelope | Heard]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messages.supervision import ActorStatus
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
     """What is known of this actor now, and of its children down to `depth` levels (-1: all)."""
     now, instance, oldest = cell.system.now(), cell.instance, cell.mailbox.oldest()
+    pid = None if instance is None else instance.pid
     return ActorStatus(
         address=cell.address, actor="" if instance is None else instance.title, state=cell.shown_state,
         incarnation=cell.incarnation, restarts=cell.restarts, restart_type=cell.restart_type,
@@ -21,7 +23,17 @@ def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
         handled=cell.handled, busy_ms=int(cell.busy * 1000), uptime_ms=0 if instance is None else int((now - cell.started_at) * 1000),
         last_exit=cell.last_exit, last_exit_ms_ago=None if cell.last_exit is None else int((now - cell.last_exit_at) * 1000),
         next_restart_ms=None if cell.restart_at is None else max(0, int((cell.restart_at - now) * 1000)),
-        isolation=cell.isolation, bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, crashes=cell.crashes, significant=cell.significant,
+        isolation=cell.isolation, pid=pid, memory_kb=None if pid is None else resident_kb(pid),
+        bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, crashes=cell.crashes, significant=cell.significant,
         understands=tuple(sorted(cell.accepts)),
         children=tuple(status_of(child, depth - 1) for child in cell.children.values()) if depth else (),
     )  # fmt: skip
+
+
+def resident_kb(pid: int) -> int | None:
+    """How much memory a process holds, where /proc tells; None when it is gone."""
+    try:
+        lines = Path("/proc", str(pid), "status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), None)

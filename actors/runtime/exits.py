@@ -22,12 +22,16 @@ class InjectedCrash(Exception):
     """What `kernel.crash` raises."""
 
 
-def crash_reason(error: BaseException) -> ExitReason:
-    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent."""
+def crash_reason(error: BaseException, *, traced: bool = False) -> ExitReason:
+    """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent.
+
+    `traced`: with the traceback, which costs more than the restart of most actors.
+    """
     if isinstance(error, Exit):
         return error.reason
     text = str(traceback.TracebackException(type(error), error, None, compact=True))
-    return ExitReason(how="crashed", error=type(error).__name__, detail=text[:500].encode(errors="replace").decode())
+    detail = text[:500].encode(errors="replace").decode()
+    return ExitReason(how="crashed", error=type(error).__name__, detail=detail, traceback=traceback_of(error) if traced else "")
 
 
 def traceback_of(error: BaseException) -> str:

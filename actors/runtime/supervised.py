@@ -89,6 +89,7 @@ class SupervisedActor(_Actor, Generic[I]):
     understands: ClassVar[frozenset[str]] = frozenset()
     start_limit: ClassVar[float | None] = START_LIMIT
     strategy_name: ClassVar[str] = ""
+    pid: ClassVar[int | None] = None  # of its own process, if it has one
     decides_nothing: ClassVar[bool] = False  # a supervisor that only forgets who ended need not wait for its turn to do so
     _cell: Cell
 
@@ -269,7 +270,7 @@ class SupervisedActor(_Actor, Generic[I]):
 
     def report_end_to(self, address: str) -> None:
         """Has another actor get Down when this instance ends, as if it had called `monitor`."""
-        watcher = self._cell.system.directory.get(address)
+        watcher = self._cell.system.resident(address)
         if watcher is not None:
             self._cell.watched_by(watcher, watcher.incarnation)
 
@@ -294,6 +295,9 @@ class SupervisedActor(_Actor, Generic[I]):
     def made_by(self) -> Callable[[], Any]:
         """What makes such an actor again, for its crash file."""
         return self._cell.factory
+
+    def released(self) -> None:
+        """Called once by the cell when the instance has ended, however: what it holds outside of its loop is let go."""
 
     @classmethod
     def start(cls, *_args: Any, **_kwargs: Any) -> NoReturn:

@@ -14,7 +14,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -80,6 +80,18 @@ class Resident(Protocol):
         ...
 
 
+class Elsewhere(Protocol):
+    """Where the addresses are that nobody here has: the way to another system. See `border.py`."""
+
+    def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
+        """Sends it there."""
+        ...
+
+    def resident(self, address: str) -> Resident:
+        """A stand-in for whoever lives there."""
+        ...
+
+
 class DeadLetter(NamedTuple):
     """A message that was not handled, and why. `reason` is the crash it caused, if it did."""
 
@@ -119,10 +131,11 @@ class ActorSystem:
         self.dead_letter_count = 0
         self.late_replies = 0
         self.hops: deque[tuple[str, float, str, str, str]] = deque(maxlen=HOPS)  # each the fields of a Hop, made when somebody looks
+        self.elsewhere: Elsewhere | None = None
         self.listeners: list[Callable[[Decision], None]] = []
         self.recorders: list[Callable[[Decision], None]] = []  # hear the same, but for what temporary actors do every day
         self.ending: set[asyncio.Task[None]] = set()
-        self.abandoned = 0  # tasks that went on although their actor had ended and they were cancelled
+        self.abandoned = 0  # tasks and threads that went on although their actor had ended and they were cancelled
         self.handed: dict[int, object] = {}  # what a message names by a number: code stays in the process
         self.began = self.loop.time()
         self.root: Cell | None = None
@@ -136,6 +149,7 @@ class ActorSystem:
         self._turning = False
         self.turned_at = self.began  # the loop's clock when the present turns began: near enough for deadlines
         self._ids = count(1)
+        self._guests = count(1)
         self.asks = Asks(self.loop)
         self._thread = get_ident()
 
@@ -145,10 +159,26 @@ class ActorSystem:
         """A number that was not given out before in this process."""
         return next(self._ids)
 
+    def number_apart(self, which: int) -> None:
+        """Gives out numbers that no other system does that this one meets: every system has a `which` of its own, the first has 0."""
+        self._ids = count((which << 40) + 1)
+
+    def new_guest(self) -> int:
+        """The `which` of a system that will live in a thread or a process."""
+        return next(self._guests)
+
+    def resident(self, address: str) -> Resident | None:
+        """Who lives at that address; a stand-in when it may be elsewhere."""
+        resident = self.directory.get(address)
+        return self.elsewhere.resident(address) if resident is None and self.elsewhere is not None else resident
+
+    def _deliver_elsewhere(self, address: str, envelope: Envelope) -> Outcome | None:
+        return NoSuchAddress(address=address) if self.elsewhere is None else self.elsewhere.deliver(address, envelope)
+
     def deliver(self, address: str, envelope: Envelope) -> Outcome | None:
         """Puts the envelope into the mailbox at that address; what comes back is why that failed."""
         resident = self.directory.get(address)
-        outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
+        outcome = resident.deliver(envelope) if resident is not None else self._deliver_elsewhere(address, envelope)
         self._note(address, envelope, outcome)
         return outcome
 
@@ -180,7 +210,7 @@ class ActorSystem:
         size = len(payload) if isinstance(payload, bytes) else UNPACKED
         envelope = Envelope(next(self._ids), kind, payload, size, now, sender, trace, sender if slot else None, slot, deadline)
         resident = self.directory.get(address)  # as `deliver` does: this is the hottest path there is, a call less is worth two lines
-        outcome = resident.deliver(envelope) if resident is not None else NoSuchAddress(address=address)
+        outcome = resident.deliver(envelope) if resident is not None else self._deliver_elsewhere(address, envelope)
         if outcome is not None or trace:
             self._note(address, envelope, outcome)
         return outcome
@@ -227,10 +257,12 @@ class ActorSystem:
         if id in self.asks.slots:
             self.asks.settle(id, answer, is_outcome(answer))
 
-    def answer(self, envelope: Envelope, answer: Message, sender: Address) -> None:
-        """Answers the ask in this envelope. An answer that comes too late is counted and dropped."""
+    def answer(self, envelope: Envelope, answer: Message, sender: Address, *, fresh: bool = False) -> None:
+        """Answers the ask in this envelope. An answer that comes too late is counted and dropped. `fresh`: nobody else holds it."""
         slot = envelope.slot
-        if slot in self.asks.slots and self._packs:
+        if slot in self.asks.slots and slot in self.asks.relays:
+            pack(answer)
+        elif slot in self.asks.slots and self._packs and not fresh:
             answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
         if slot not in self.asks.slots or not self.asks.settle(slot, answer, False):
             self.late_replies += 1
@@ -333,8 +365,12 @@ class ActorSystem:
 
     def bury(self, address: str, envelope: Envelope, why: str, reason: ExitReason | None = None) -> None:
         """Notes a message that nobody will handle."""
+        self.bury_letter(DeadLetter(self.loop.time(), address, envelope.kind, envelope.sender, envelope.trace, why, reason))
+
+    def bury_letter(self, letter: DeadLetter) -> None:
+        """The same, of which only this is known here."""
         self.dead_letter_count += 1
-        self.dead_letters.append(DeadLetter(self.loop.time(), address, envelope.kind, envelope.sender, envelope.trace, why, reason))
+        self.dead_letters.append(letter)
 
     def fail(self, address: str, envelope: Envelope, outcome: Outcome, reason: ExitReason | None = None) -> None:
         """Buries a message and tells its asker, if it has one."""
@@ -362,6 +398,12 @@ class ActorSystem:
             address, _, name = task.get_name().rpartition(":")
             detail = f"its task {name} was cancelled {ABANDON_AFTER:g} s ago and goes on"
             self.publish(Decision(at=self.now(), address=address, event="abandoned", incarnation=0, detail=detail))
+
+    def outlast(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Keeps hold of what an ended instance has left outside of this loop, until it is gone."""
+        task = self.loop.create_task(ending)
+        self.ending.add(task)
+        task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         self.ending.discard(task)
