@@ -27,11 +27,11 @@ def house(cell: Cell, start: Callable[[], Any], isolation: Isolation, hung_after
     if not isinstance(cell.mailbox, LendingMailbox):
         cell.mailbox = LendingMailbox(cell.mailbox)
     host: Callable[[], Host] = partial(ThreadHost, start) if isolation == "thread" else partial(ProcessHost, *importable(start))
-    cell.factory = partial(_hosted, host, start, hung_after)
+    cell.factory = partial(_hosted, host, start, actor_class(start), hung_after)
 
 
-def _hosted(host: Callable[[], Host], start: Callable[[], Any], hung_after: float | None) -> Hosted:
-    return Hosted(host(), start, actor_class(start), hung_after)
+def _hosted(host: Callable[[], Host], start: Callable[[], Any], make: type[SupervisedActor[Any]] | None, hung_after: float | None) -> Hosted:
+    return Hosted(host(), start, make, hung_after)
 
 
 def actor_class(start: Callable[[], Any]) -> type[SupervisedActor[Any]] | None:

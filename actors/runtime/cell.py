@@ -674,12 +674,16 @@ class Cell:
         """Handles nothing until `resume`; the mailbox goes on filling."""
         if self.state in WORKING:
             self.state = "suspended"
+            if self.instance is not None:
+                self.instance.paused(True)
             self._publish("suspended")
 
     def resume(self) -> None:
         """Goes on after `suspend`."""
         if self.state == "suspended":
             self.state = "half_open" if self.on_trial else "running"
+            if self.instance is not None:
+                self.instance.paused(False)
             self._publish("resumed")
             self.wake()
 

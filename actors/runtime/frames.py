@@ -1,7 +1,7 @@
 """What crosses a border: byte frames, each a msgpack array of a tag and a few plain values. No pickles, no objects.
 
     either way       deliver, answer, forward, monitor, demonitor, down
-    host -> guest    start, stop, told_down
+    host -> guest    start, stop, resume, told_down
     guest -> host    started, ended, begun, stashed, resumed, buried, watch, unwatch, link, unlink, report
 
 What is not of one of these shapes is refused with `Unreadable`: whoever sends that can't be talked to.
@@ -24,6 +24,7 @@ _SHAPES: dict[str, tuple[type, ...]] = {
     "down": (str, int, bytes),  # who watches, which incarnation of it (0: the one that lives), the packed Down
     "start": (int, str, int, str, str, str, bytes, float),  # which guest, address, incarnation, trace, module, name, packed arguments, seconds per beat
     "stop": (),
+    "resume": (),  # the gate says that you may
     "told_down": (bytes,),  # the packed Down
     "started": (tuple, str),  # understood kinds, the actor's title
     "ended": (bytes,),  # the packed Down of the guest itself

@@ -1,10 +1,11 @@
 """What a host and its guest both see without asking: how far the guest has come, and whether it may go on.
 
-Four numbers in one page: an array for a thread, shared memory for a process, so that it is still there when the other side was killed::
+Five numbers in one page: an array for a thread, shared memory for a process, so that it is still there when the other side was killed::
 
     begun    number of the last message that the guest has begun
     done     number of the last one that it was through with
     sealed   the guest begins nothing any more
+    paused   the guest begins nothing until it is told to go on
     beats    grows while the guest's loop turns
 
 A guest writes `begun` and then looks at `sealed`; a host writes `sealed` and then looks at `begun`, each with a memory fence between. So
@@ -18,8 +19,8 @@ import os
 import tempfile
 from threading import Lock
 
-BEGUN, DONE, SEALED, BEATS = range(4)
-SIZE = 4 * 8
+BEGUN, DONE, SEALED, PAUSED, BEATS = range(5)
+SIZE = 5 * 8
 
 
 class Gate:
@@ -54,6 +55,15 @@ class Gate:
         self._words[SEALED] = 1
         with self._fence:
             return
+
+    def pause(self, paused: bool) -> None:
+        """Nothing is begun for a while, or again."""
+        self._words[PAUSED] = paused
+
+    @property
+    def paused(self) -> bool:
+        """Whether the guest is to wait."""
+        return bool(self._words[PAUSED])
 
     def close(self) -> None:
         """Gives shared memory, and the descriptor that keeps it, back at once. Only who looks no more may say so."""

@@ -87,6 +87,8 @@ class Guest:
             case ("stop",):
                 cell = self._the_cell()
                 cell.stop(lambda: self.tell_end(cell.last_exit or ExitReason(how="shutdown")), None)
+            case ("resume",):
+                self._the_cell().resume()
             case ("told_down", packed):
                 down = unpack(packed)
                 assert isinstance(down, Down), down
@@ -108,6 +110,11 @@ class Guest:
             del self._numbers[envelope.id]
             self.system.bury(address, envelope, describe(outcome))
         return outcome
+
+    @property
+    def paused(self) -> bool:
+        """Whether the host's cell is suspended: then nothing is begun here either."""
+        return self._gate.paused
 
     def number_of(self, envelope: Envelope) -> int:
         """Which of the host's messages this is."""
@@ -194,6 +201,10 @@ class _GuestCell(Cell):
         return over
 
     def _begin(self, envelope: Envelope) -> None:
+        if self._guest.paused:
+            self.mailbox.put_back([envelope])
+            self.suspend()
+            return
         number, aside = self._guest.number_of(envelope), self.mailbox.stashed
         if self._guest.begin(envelope):
             super()._begin(envelope)

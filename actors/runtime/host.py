@@ -60,13 +60,11 @@ class Host(Protocol):
 
 
 class Hosted(SupervisedActor[Any]):
-    """See the module. `make` is what is started there, None when only the host knows; `hung_after` as in the child's spec."""
+    """See the module. `start` and `hung_after` are the child's spec's; `make` is the class that `start` makes, None when only the host knows."""
 
     start_limit: ClassVar[float | None]
 
-    def __init__(
-        self, host: Host, start: Callable[[], Any], make: type[SupervisedActor[Any]] | None, hung_after: float | None
-    ) -> None:
+    def __init__(self, host: Host, start: Callable[[], Any], make: type[SupervisedActor[Any]] | None, hung_after: float | None) -> None:
         super().__init__()
         self._host = host
         self._start = start
@@ -124,15 +122,31 @@ class Hosted(SupervisedActor[Any]):
         if self._over.how != "shutdown":
             raise Exit(self._over)
 
+    def underway(self) -> Envelope | None:
+        """The message that was begun last, when it is not done."""
+        self._border.look()
+        last, gate = self._mailbox.last, self._host.gate
+        return last[1] if last is not None and last[0] == gate.begun > gate.done else None
+
+    def made_by(self) -> Callable[[], Any]:
+        """What makes the actor itself."""
+        return self._start
+
+    def paused(self, paused: bool) -> None:
+        """Nothing is begun over there either, of what has been handed over."""
+        self._host.gate.pause(paused)
+        if not paused:
+            self._host.send(pack_frame("resume"))
+
     def released(self) -> None:
         """However this ends: the guest begins nothing more, and what it had not begun waits for the next instance."""
         gate = self._host.gate
         gate.seal()
         self._border.look()
-        last = self._mailbox.last
+        poison = self.underway()
         killed = not self._said_so or (self._over is not None and self._over.how == "crashed")
-        if killed and last is not None and last[0] == gate.begun > gate.done and not last[1].slot:
-            self._cell.pending.setdefault(last[1].id, last[1])
+        if killed and poison is not None and not poison.slot:
+            self._cell.pending.setdefault(poison.id, poison)
         self._border.let_go()
         self._mailbox.take_back()
         gate.close()
@@ -169,18 +183,6 @@ class Hosted(SupervisedActor[Any]):
             self._fallen(ExitReason(how="killed", error="Hung", detail=f"its {self._host.isolation} gave no sign of life for {hung_after:g} s"))
         else:
             self._cell.after(hung_after / LOOKS, partial(self._feel_pulse, beats, missed, hung_after), overtake=True)
-
-    # ---- for a crash file
-
-    def underway(self) -> Envelope | None:
-        """What the guest has begun and is not through with."""
-        self._border.look()
-        last = self._mailbox.last
-        return last[1] if last is not None and last[0] == self._host.gate.begun > self._host.gate.done else None
-
-    def made_by(self) -> Callable[[], Any]:
-        """What makes the actor that lives there."""
-        return self._start
 
     # ---- mail
 

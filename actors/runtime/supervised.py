@@ -288,6 +288,12 @@ class SupervisedActor(_Actor, Generic[I]):
         """Called once by the cell, before `on_start`."""
         self._cell = cell
 
+    def paused(self, paused: bool) -> None:
+        """Called by the cell when it is suspended, and when it goes on. For those that hand their messages on."""
+
+    def released(self) -> None:
+        """Called once by the cell when the instance has ended, however: what it holds outside of its loop is let go."""
+
     def underway(self) -> Envelope | None:
         """The message that this instance is in the midst of, when that is not on this loop: what ends it now is that message's crash."""
         return None
@@ -295,9 +301,6 @@ class SupervisedActor(_Actor, Generic[I]):
     def made_by(self) -> Callable[[], Any]:
         """What makes such an actor again, for its crash file."""
         return self._cell.factory
-
-    def released(self) -> None:
-        """Called once by the cell when the instance has ended, however: what it holds outside of its loop is let go."""
 
     @classmethod
     def start(cls, *_args: Any, **_kwargs: Any) -> NoReturn:

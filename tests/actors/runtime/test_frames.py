@@ -16,7 +16,7 @@ from tests.messages.test_message import anything
 
 GOOD: list[tuple[Any, ...]] = [
     ("deliver", "/a", b"envelope"), ("answer", 7, b""), ("forward", "/a", 7, b"envelope"), ("monitor", "/w", 1, "/a"), ("demonitor", "/w", "/a"),
-    ("down", "/w", 1, b"down"), ("start", 3, "/a", 1, "t1", "shop", "Worker", b"", 7.5), ("stop",), ("told_down", b"down"),
+    ("down", "/w", 1, b"down"), ("start", 3, "/a", 1, "t1", "shop", "Worker", b"", 7.5), ("stop",), ("resume",), ("told_down", b"down"),
     ("started", ("a", "b"), "Worker"), ("ended", b"down"), ("begun",), ("buried", "/a", "kind", "/s", "t1", "why"), ("watch", "/a"), ("report", "/a"),
     ("stashed", 7, 0, b"envelope"), ("resumed", 7), ("unwatch", "/a"), ("link", "/a"), ("unlink", "/a"),
 ]  # fmt: skip

@@ -31,6 +31,14 @@ def test_a_beat_is_seen() -> None:
     assert gate.beats == 2
 
 
+def test_a_pause_is_seen_and_its_end() -> None:
+    gate = Gate(bytearray(SIZE))
+    gate.pause(True)
+    assert gate.paused
+    gate.pause(False)
+    assert not gate.paused
+
+
 def test_behind_the_seal_nothing_may_be_begun() -> None:
     gate = Gate(bytearray(SIZE))
     assert gate.begin(1)

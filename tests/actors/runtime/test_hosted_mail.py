@@ -16,7 +16,7 @@ from actors.runtime.port import Port
 from actors.runtime.supervised import SupervisedActor
 from messages.message import Message
 from messages.outcome import AskFailed, Crashed
-from messages.supervision import Crash, Down, ExitReason, Isolation
+from messages.supervision import Crash, Down, ExitReason, Isolation, Resume, Suspend
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
 from tests.actors.runtime.housed import BadEnd, BlockAsked, Ended, Inquire, Lodger, Note, PassOn, Place, Recite, Send, Stubborn, TellPlace, Tidy, Watch
@@ -181,6 +181,25 @@ async def settled(ask: asyncio.Future[Totalled]) -> Message:
         return await ask
     except AskFailed as failed:
         return failed.outcome
+
+
+@hosts
+async def test_a_suspended_actor_begins_nothing_of_what_it_was_handed_already_and_goes_on_in_order(isolation: Isolation, pipes: Pipes) -> None:
+    async with meeting(isolation, Lodger) as peers:
+        blocked = peers.here.system.ask("/there", BlockAsked(**pipes.names))
+        await pipes.entered()
+        for n in range(5):
+            peers.here.system.tell("/there", Note(n=n))
+        recited = peers.here.system.ask("/there", Recite())
+        await asyncio.sleep(0)  # handed over
+        assert (await peers.here.system.ask("/there", Suspend())).state == "suspended"
+        await pipes.open()
+        await blocked
+        status = (await peers.here.describe("/there")).status
+        assert (status.state, status.depth) == ("suspended", 6)
+        assert not recited.done()
+        await peers.here.system.ask("/there", Resume())
+        assert (await recited).numbers == tuple(range(5))
 
 
 # ---- put aside
