@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 from actors.runtime.cell import Cell
@@ -27,4 +28,5 @@ async def main(busy: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it, and that is inherited
     asyncio.run(main(busy=sys.argv[1] == "busy"))

@@ -168,7 +168,7 @@ def ends_within(pid: int, seconds: float) -> bool:
 def test_a_parent_that_is_killed_leaves_no_orphan(what: str, number: signal.Signals) -> None:
     with parent(what) as (program, child):
         program.send_signal(number)
-        program.wait()
+        program.wait(10)
         assert ends_within(child, 5.0)
 
 
