@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from actors.runtime import system
 from actors.runtime.supervised import SupervisedActor
 from messages.outcome import AskFailed, Crashed, DeadlinePassed, Outcome
 from supervisors.spec import ChildSpec
@@ -65,7 +66,7 @@ async def test_a_message_told_from_another_thread_to_nobody_is_a_dead_letter() -
 
 
 async def test_a_thread_that_asks_is_let_go_when_the_loop_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.runtime.system.LOOP_GRACE", 0.0)
+    monkeypatch.setattr(system, "LOOP_GRACE", 0.0)
     async with growing(ChildSpec("a", Worker)) as tree:
         outcomes: list[Outcome] = []
 
