@@ -243,7 +243,7 @@ class ChildrenListed(Message, kind="supervision.children_listed"):
 
 
 class WhichChildren(Ask[ChildrenListed], kind="supervision.which_children"):
-    """Asks a supervisor for its children. Answered in its turn: whatever was sent to it before has been done."""
+    """Asks a supervisor for its children. Answered in its turn: whatever was sent to it before has at least begun."""
 
 
 class ChildrenCounted(Message, kind="supervision.children_counted"):

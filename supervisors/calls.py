@@ -37,6 +37,9 @@ from messages.supervision import (
 from supervisors.family import Child, Family
 from supervisors.spec import BadSpec, ChildSpec
 
+Work = Callable[[Child, tuple[Child, ...], Later], Coroutine[Any, Any, None]]
+"""What a call does to a child, alone with its group: those, and no others that have come meanwhile."""
+
 Calls = StartChild | TerminateChild | RestartChild | DeleteChild | WhichChildren | CountChildren | GetChildSpec
 
 
@@ -76,23 +79,52 @@ class Steered(Family):
         has = f"it has {', '.join(names)}" if names else "it has none"
         return Fault(cls="not_found", code="not_found", message=f"{self.address} has no child {id!r}; {has}", names=names)
 
-    def _alone_with(self, id: str, work: Callable[[Child, Later], Coroutine[Any, Any, None]]) -> Later:
+    def _alone_with(self, id: str, work: Work) -> Later:
         self._child(id)
         later = self.later()
         self._in_turn(id, work, later)
         return later
 
-    def _in_turn(self, id: str, work: Callable[[Child, Later], Coroutine[Any, Any, None]], later: Later) -> None:
+    def _in_turn(self, id: str, work: Work, later: Later) -> None:
         """Looks the child up again, whenever its turn comes: it may have gone while this waited."""
         child = self.kids.get(id)
         if child is None:
             later.refuse(self._unknown(id))
         else:
-            self.work_on(self.group(child), partial(work, child, later), partial(self._in_turn, id, work, later))
+            group = self.group(child)
+            self.work_on(group, partial(work, child, group, later), partial(self._in_turn, id, work, later))
 
     # ---- the calls
 
-    def _start(self, message: StartChild) -> Message | Later:
+    def _start(self, message: StartChild) -> Later:
+        known = self.kids.get(message.id)
+        if known is not None and known.busy:
+            later = self.later()
+            self._afterwards.append(partial(self._start_after, message, later))
+            return later
+        child = self.admitted(message)
+        later = self.later()
+        self._start_alone(child, later)
+        return later
+
+    def _start_after(self, message: StartChild, later: Later) -> None:
+        """What was asked for before has been done to the child of that id: perhaps it is gone now."""
+        known = self.kids.get(message.id)
+        if known is not None and known.busy:
+            self._afterwards.append(partial(self._start_after, message, later))
+            return
+        try:
+            child = self.admitted(message)
+        except Refusal as refusal:
+            later.refuse(refusal.fault)
+        else:
+            self._start_alone(child, later)
+
+    def _start_alone(self, child: Child, later: Later) -> None:
+        self.work_on((child,), partial(self._start_first, child, later), lambda: None)  # it is new: nobody is busy with it
+
+    def admitted(self, message: StartChild) -> Child:
+        """The new child. Raises `Refusal`."""
         known = self.kids.get(message.id)
         if known is not None and known.runs:
             raise no("conflict", "already_started", f"{known.cell.address} runs already")
@@ -100,16 +132,13 @@ class Steered(Family):
             raise no("conflict", "already_present", f"{known.cell.address} is there already, {known.cell.state}: restart it, or delete it first")
         spec = self._spec(message)
         try:
-            child = self.adopt(spec)
+            return self.adopt(spec)
         except BadSpec as error:
             raise no("bad_request", "bad_spec", str(error)) from error
-        later = self.later()
-        self.work_on((child,), partial(self._start_first, child, later), lambda: None)  # it is new: nobody is busy with it
-        return later
 
     def _spec(self, message: StartChild) -> ChildSpec:
         handed = self.system.handed.pop(message.handed, None)
-        if isinstance(handed, ChildSpec):
+        if isinstance(handed, ChildSpec) and handed.id == message.id:
             return handed
         make = self.makes.get(message.make)
         if make is None:
@@ -132,21 +161,21 @@ class Steered(Family):
             self.forget(child)
             later.refuse(_not_started(child, reason))
 
-    async def _terminate(self, child: Child, later: Later) -> None:
+    async def _terminate(self, child: Child, group: tuple[Child, ...], later: Later) -> None:
         """Those of its group that waited for it wait no longer: there is nobody any more whose restart would bring them back."""
-        waited = child.timer is not None and child.cell.state == "stopped"
+        waited = child.cell.state == "stopped" and (child.failed or child.timer is not None)
         await self.stop_child(child)
         child.stopped = True
-        group = self.group(child) if waited else ()
         if child.spec.restart == "temporary":
             self.forget(child)
         else:
             child.cell.turn_away()
         self.publish("stopped", child.cell, "by hand")
-        await self.start_down(group)
+        if waited:
+            await self.start_down(group)
         later.answer(ChildTerminated(address=child.cell.address))
 
-    async def _restart_by_hand(self, running: str, child: Child, later: Later) -> None:
+    async def _restart_by_hand(self, running: str, child: Child, group: tuple[Child, ...], later: Later) -> None:
         """Starts it, and those of its group that are down because of it. If that fails, it is tried again, as after a crash."""
         if running == "refuse" and not child.stopped:
             code = "running" if child.runs else "restarting"
@@ -156,7 +185,7 @@ class Steered(Family):
             await self._revive(child, later)
             return
         await self.stop_child(child)
-        failure = await self.start_down(self.group(child))
+        failure = await self.start_down(group)
         if child.cell.instance is None:
             later.refuse(Fault(cls="internal", code="start_failed", message=failure or f"{child.cell.address} ended again at once"))
         else:
@@ -175,7 +204,7 @@ class Steered(Family):
             self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}")
             later.refuse(_not_started(child, reason))
 
-    async def _delete(self, child: Child, later: Later) -> None:
+    async def _delete(self, child: Child, _group: tuple[Child, ...], later: Later) -> None:
         if not child.stopped:
             code = "running" if child.runs else "restarting"
             later.refuse(no("conflict", code, f"{child.cell.address} is {code}: terminate it first").fault)

@@ -19,9 +19,9 @@ from actors.runtime.supervised import Later, SupervisedActor
 from messages.envelope import Envelope
 from messages.message import Message
 from messages.outcome import Crashed, Full
-from messages.supervision import ChildTerminated, Down, ExitReason, Isolation, TerminateChild
-from supervisors.calls import Calls, Steered
-from supervisors.family import child_address, resolve
+from messages.supervision import ChildTerminated, Down, ExitReason, Isolation, StartChild, TerminateChild
+from supervisors.calls import Calls, Steered, no
+from supervisors.family import Child, child_address, resolve
 from supervisors.housing import house
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff
@@ -29,7 +29,10 @@ from supervisors.spec import AutoShutdown, BadSpec, ChildSpec, Intensity, OnExha
 
 
 class DynamicSupervisor(Steered):
-    """See the module. `limit` bounds how many children may live at once; a message that would start one more is refused as `Full`."""
+    """See the module. `limit` bounds how many children there may be at once; a message that would start one more is refused as `Full`.
+
+    A supervisor with `starters` takes no numbers as ids: they are those of the messages.
+    """
 
     strategy_name: ClassVar[str] = "dynamic"
     decides_nothing: ClassVar[bool] = True
@@ -45,13 +48,27 @@ class DynamicSupervisor(Steered):
         if starters and start is None:
             raise BadSpec(f"start: None, must make the actors that {', '.join(kind.kind for kind in starters)} start")
         if start is not None:
-            ChildSpec("any", start, isolation=isolation)  # refuses what can't live there
+            ChildSpec("any", start, shutdown=shutdown, isolation=isolation)  # refuses what can't live there
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise BadSpec(f"limit: {limit!r}, must be a whole number >= 1, or None for as many as come")
         self.make = start
         self.isolates: Isolation = isolation
         self.starters = frozenset(kind.kind for kind in starters)
         self.shutdown = shutdown
         self.limit = limit
         self.understands = self.starters | type(self).understands  # type: ignore[misc]
+
+    def admitted(self, message: StartChild) -> Child:
+        """As any supervisor does, up to the limit."""
+        if message.id not in self.kids and self._is_full():
+            raise no("busy", "max_children", f"{self.address} has {len(self._cell.children)} children, and its limit is {self.limit}")
+        return super().admitted(message)
+
+    def adopt(self, spec: ChildSpec) -> Child:
+        """As any supervisor does; but an id that a message may have got, or get one day, is not to be had."""
+        if self.starters and spec.id.isdecimal():
+            raise BadSpec(f"id: {spec.id!r}, must not be a number: such ids are those of children that messages start")
+        return super().adopt(spec)
 
     def on_start(self) -> None:
         """Begins with nobody: who lived under an earlier incarnation has ended with it."""
@@ -64,7 +81,7 @@ class DynamicSupervisor(Steered):
         if envelope.kind not in self.starters:
             super().handle(envelope)
             return
-        if self.limit is not None and len(self._cell.children) >= self.limit:
+        if self._is_full():
             self.system.fail(self.address, envelope, Full(address=self.address, depth=len(self._cell.children), size=0))
             self.passed_over(envelope)
             return
@@ -79,6 +96,9 @@ class DynamicSupervisor(Steered):
             cell.add_watcher(sender, sender.incarnation)
         cell.mailbox.put(envelope)
         cell.start(partial(self._started, cell))
+
+    def _is_full(self) -> bool:
+        return self.limit is not None and len(self._cell.children) >= self.limit
 
     def passed_over(self, envelope: Envelope) -> None:
         """A child that never started is told of like one that ended: whoever counts on its Down must not wait for ever."""

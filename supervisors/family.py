@@ -40,6 +40,7 @@ class Child:
     cell: Cell
     stopped: bool = False  # nobody starts it by himself: it ended for good, or was stopped by hand
     busy: bool = False  # a task is just stopping and starting it
+    failed: bool = False  # it did not start, and when that is tried again is not decided yet
     too_fast: int = 0  # restarts in a row that had to wait
     step: int = 0  # times in a row that it came into quarantine
     timer: Timer | None = None  # of a wait, or of a trial
@@ -57,6 +58,7 @@ class Child:
     def calm(self) -> None:
         """No wait and no trial is under way any more."""
         self.stop_timer()
+        self.failed = False
         self.cell.restart_at = None
         self.cell.on_trial = False
 
@@ -199,6 +201,7 @@ class Family(SupervisedActor[Any]):
         """Starts it again: at once, or later when this is too often, or not at all when that escalates."""
         if self._due(child.cell, incarnation, partial(self._restart, child, incarnation)) is None:
             return
+        child.failed = False
         if child.cell.on_trial:
             self._shut_away(child, incarnation)
             return
@@ -290,6 +293,7 @@ class Family(SupervisedActor[Any]):
 
     def tried(self, child: Child, reason: ExitReason | None) -> None:
         if reason is not None:
+            child.failed = True
             self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}")
             self._cell.notice(partial(self._restart, child, child.cell.incarnation))
             return
@@ -334,11 +338,15 @@ class Family(SupervisedActor[Any]):
 
     async def _worked(self, children: tuple[Child, ...], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await work()
+        self._cell.notice(partial(self._done_with, children))
+
+    def _done_with(self, children: tuple[Child, ...]) -> None:
+        """In a turn: what came after those that wait stays behind them."""
         for child in children:
             child.busy = False
         afterwards, self._afterwards = self._afterwards, []
         for look in afterwards:
-            self._cell.notice(look)
+            self._cell.notice(look, overtake=True)
 
     def publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0) -> None:
         """Tells whoever listens what was decided about a child."""

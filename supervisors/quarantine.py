@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from supervisors.spec import BadSpec, not_negative
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
@@ -27,6 +29,13 @@ class Quarantine:
     trial: float = 5.0
     healthy: float = 60.0
     jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be waited for."""
+        for name in ("first", "cap", "trial", "healthy", "jitter"):
+            not_negative(f"quarantine.{name}", getattr(self, name))
+        if self.jitter > 1:
+            raise BadSpec(f"quarantine.jitter: {self.jitter!r}, must be a part of the wait, from 0 to 1")
 
     def wait(self, step: int, chance: float) -> float:
         """Seconds in quarantine the `step`th time in a row (1, 2, ...); `chance` is drawn from [0, 1)."""

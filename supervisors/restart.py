@@ -14,11 +14,12 @@ Invariants:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
 from messages.supervision import ExitHow, RestartType
-from supervisors.spec import Intensity, Strategy
+from supervisors.spec import Intensity, Strategy, not_negative
 
 Verdict = Literal["restart", "forget", "keep"]
 """forget: the child and its address go; keep: its spec stays, nothing lives there until somebody starts it."""
@@ -39,7 +40,7 @@ def verdict(restart: RestartType, how: ExitHow) -> Verdict:
 
 def add_restart(history: tuple[float, ...], now: float, intensity: Intensity) -> tuple[bool, tuple[float, ...]]:
     """One more restart at `now` (seconds): whether that is still allowed, and the history with it."""
-    recent = (*(at for at in history if at > now - intensity.seconds), now)
+    recent = (*history[bisect_right(history, now - intensity.seconds) :], now)
     return len(recent) <= intensity.restarts, recent[-intensity.restarts - 1 :]
 
 
@@ -61,6 +62,11 @@ class Backoff:
     first: float = 0.05
     cap: float = 60.0
     healthy: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be waited for."""
+        for name in ("first", "cap", "healthy"):
+            not_negative(f"backoff.{name}", getattr(self, name))
 
     def wait(self, failures: int, chance: float) -> float:
         """Seconds to wait before restart number `failures` (1, 2, ...); `chance` is drawn from [0, 1)."""

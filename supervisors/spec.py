@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, Literal, get_args
 
 from messages.message import Ask
@@ -41,7 +42,7 @@ class Intensity:
         """Refuses what can't be counted."""
         if type(self.restarts) is not int or self.restarts < 0:
             raise BadSpec(f"intensity.restarts: {self.restarts!r}, must be a whole number >= 0")
-        if not self.seconds > 0:
+        if not isinstance(self.seconds, int | float) or not self.seconds > 0:
             raise BadSpec(f"intensity.seconds: {self.seconds!r}, must be > 0")
 
 
@@ -72,7 +73,7 @@ class ChildSpec:
         if not callable(self.start):
             raise BadSpec(f"start of {self.id!r}: {self.start!r}, must be callable without arguments and return an actor")
         one_of(RestartType, f"restart of {self.id!r}", self.restart)
-        if self.shutdown is not None and not (isinstance(self.shutdown, int | float) and self.shutdown >= 0):
+        if self.shutdown is not None and not (isinstance(self.shutdown, int | float) and 0 <= self.shutdown < inf):
             raise BadSpec(f"shutdown of {self.id!r}: {self.shutdown!r}, must be seconds >= 0, or None for ever")
         match self.mailbox:
             case None:
@@ -87,7 +88,7 @@ class ChildSpec:
             raise BadSpec(f"significant of {self.id!r}: True, must be False for a permanent child: it never ends for good; or make it transient or temporary")
         one_of(Isolation, f"isolation of {self.id!r}", self.isolation)
         self._check_isolation()
-        if self.hung_after is not None and not (isinstance(self.hung_after, int | float) and self.hung_after > 0):
+        if self.hung_after is not None and not (isinstance(self.hung_after, int | float) and 0 < self.hung_after < inf):
             raise BadSpec(f"hung_after of {self.id!r}: {self.hung_after!r}, must be seconds > 0, or None for ever")
         if self.probe is not None and not isinstance(self.probe, Ask):
             raise BadSpec(f"probe of {self.id!r}: {self.probe!r}, must be an Ask that the child answers when it is well, or None")
@@ -113,6 +114,12 @@ def fitting(spec: ChildSpec, auto_shutdown: AutoShutdown) -> ChildSpec:
     if spec.significant and auto_shutdown == "never":
         raise BadSpec(f"significant of {spec.id!r}: True, but its supervisor's auto_shutdown is 'never': give that any_significant or all_significant")
     return spec
+
+
+def not_negative(name: str, found: object) -> None:
+    """Refuses what is no number of seconds. Raises `BadSpec`."""
+    if not isinstance(found, int | float) or not found >= 0:
+        raise BadSpec(f"{name}: {found!r}, must be seconds >= 0")
 
 
 def one_of(allowed: Any, name: str, found: object) -> None:

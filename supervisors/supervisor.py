@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from actors.runtime.cell import Cell
 from actors.runtime.exits import Exit
 from messages.supervision import ExitReason
 from supervisors.calls import Steered
-from supervisors.family import Child
+from supervisors.family import Child, id_of
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff, affected
 from supervisors.spec import AutoShutdown, ChildSpec, Intensity, OnExhausted, StopOrder, Strategy, checked, fitting, one_of
@@ -51,6 +52,10 @@ class Supervisor(Steered):
         if self.strategy == "one_for_one":
             return (child,)
         return tuple(self.kids[id] for id in affected(self.strategy, tuple(self.kids), child.id))
+
+    def brings_back(self, cell: Cell) -> bool:
+        """Also one that lived under the earlier incarnation, and whose turn to start has not come."""
+        return super().brings_back(cell) or (id_of(cell) in self.specs and id_of(cell) not in self.kids and self._cell.state == "starting")
 
     async def on_start(self) -> None:
         """Starts the children in order. One that fails stops those before it, and fails this start."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
+from math import isnan
 
 FEW = 256  # lifted alarms that nobody bothers about
 
@@ -53,6 +54,8 @@ class Alarms:
 
     def at(self, when: float, then: Callable[[], None]) -> Alarm:
         """Calls `then` at that time, in the loop's own turn."""
+        if isnan(when):
+            raise ValueError("an alarm at nan seconds: it would never ring, nor would others")
         alarm = Alarm(self, then)
         if self.lifted > FEW and self.lifted * 2 > len(self._heap):
             self._clear()

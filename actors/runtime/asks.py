@@ -36,6 +36,10 @@ class Asks:
 
     def open(self, id: int, target: Target, owned: set[int] | None, deadline: float, address: str, seconds: float) -> None:
         """Waits for the answer until `deadline`, in seconds of the loop's clock, which is `seconds` from now."""
+        if not deadline >= self._rings_at:  # nearly always it is
+            if math.isnan(deadline):
+                raise ValueError(f"an ask of {address} for {seconds!r} seconds: it would never end, nor would others")
+            self._set(deadline)
         self.slots[id] = target, owned
         if owned is not None:
             owned.add(id)
@@ -44,8 +48,6 @@ class Asks:
             self._heap = heap = [entry for entry in heap if entry[1] in self.slots]
             heapify(heap)
         heappush(heap, (deadline, id, address, seconds))
-        if deadline < self._rings_at:
-            self._set(deadline)
 
     def relay(self, id: int, then: Callable[[Message], None]) -> None:
         """Passes the answer to an ask from elsewhere on, as long as it is open."""

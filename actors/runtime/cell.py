@@ -141,7 +141,9 @@ class Cell:
             self.accepts = instance.understands
             self.supervises = bool(instance.strategy_name)
             starting = instance.on_start()
-        except (Exception, asyncio.CancelledError) as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
             done(self._start_failed(error))
             return
         if iscoroutine(starting):
@@ -196,18 +198,24 @@ class Cell:
 
     def _stop(self, limit: float | None, reason: ExitReason) -> None:
         """In the instance's turn, so that an `on_stop` that raises is its own crash."""
-        if self.state == "stopping":
-            return
-        assert self.instance is not None, "only a living instance has turns"
-        self.state = "stopping"
-        stopping = self.instance.on_stop()
-        if not iscoroutine(stopping):
-            self._end(reason)
-            return
+        if self.state != "stopping":
+            assert self.instance is not None, "only a living instance has turns"
+            self.state = "stopping"
+            stopping = self.instance.on_stop()
+            if not iscoroutine(stopping):
+                self._end(reason)
+                return
+            self.own(stopping, "on_stop", partial(self._end, reason))
         if limit is not None:
+            self._end_within(limit)
+
+    def _end_within(self, limit: float) -> None:
+        """Whoever wants the stop that is under way to be over sooner gets his way."""
+        at = self.system.loop.time() + limit
+        if self._limit is None or self._limit.when() > at:
+            self._lift_limit()
             late = ExitReason(how="killed", error="ShutdownTimeout", detail=f"on_stop took longer than {limit:g} s")
-            self._limit = self.system.loop.call_later(limit, self._end, late)
-        self.own(stopping, "on_stop", partial(self._end, reason))
+            self._limit = self.system.loop.call_at(at, self._end, late)
 
     def kill(self, detail: str = "killed by its supervisor") -> None:
         """Ends the instance now; nothing of it is asked."""
@@ -442,7 +450,9 @@ class Cell:
                 if self.exiting is not None and self.state in ("running", "half_open", "suspended"):
                     reason, limit = self.exiting
                     self._stop(limit, reason)
-        except (Exception, asyncio.CancelledError) as error:  # the latter from asking a cancelled task for its result
+        except (KeyboardInterrupt, SystemExit):
+            raise  # the whole process is to end
+        except BaseException as error:  # CancelledError, or the panic of a library written in Rust
             self._end(crash_reason(error, traced=self.traced), error)
         if mailbox.normal or mailbox.urgent:
             self.wake()
@@ -637,26 +647,30 @@ class Cell:
         other = self.system.directory.get(address)
         if isinstance(other, Cell) and other.instance is not None and other is not self:
             for one, two in ((self, other), (other, self)):
-                one.links = {*(one.links or ()), two}
+                one.links = one.links or set()
+                one.links.add(two)
         elif other is not self:
-            self.notice(partial(_end_with, address, ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")))
+            self.notice(LinkSignal(address, ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")))
 
     def unlink(self, address: str) -> None:
-        """Unties them."""
+        """Unties them. An end that is here already, and has not had its effect, is dropped too."""
         for other in tuple(self.links or ()):
             if other.address == address:
                 self._untie(other)
                 other._untie(self)
+        self.mailbox.drop_signals(lambda signal: isinstance(signal, LinkSignal) and signal.address == address)
 
     def _untie(self, other: Cell) -> None:
-        self.links = (self.links or set()) - {other} or None
+        if self.links is not None:
+            self.links.discard(other)
+            self.links = self.links or None
 
     def _end_linked(self, reason: ExitReason) -> None:
         links, self.links = self.links, None
         for other in links or ():
             other._untie(self)
             if reason.how != "normal":
-                other.notice(partial(_end_with, self.address, reason))
+                other.notice(LinkSignal(self.address, reason))
 
     def watched_by(self, watcher: Resident, incarnation: int) -> bool:
         """From now on that one gets Down when the instance here ends; False when none lives here."""
@@ -731,8 +745,18 @@ class DownSignal:
         self.instance.down(self.down)
 
 
-def _end_with(address: str, reason: ExitReason) -> None:
-    """In the turn of an actor that was linked to another one: it ends for the same reason."""
-    how = reason.how if reason.how in ("shutdown", "failed") else "crashed"
-    detail = f"linked to {address}, which ended: {reason.how} {reason.error} {reason.detail}".strip()
-    raise Exit(ExitReason(how=how, error="LinkedExit", detail=detail, fault=reason.fault))
+class LinkSignal:
+    """The end of a linked actor on its way through a mailbox."""
+
+    __slots__ = ("address", "reason")
+
+    def __init__(self, address: str, reason: ExitReason) -> None:
+        self.address = address
+        self.reason = reason
+
+    def __call__(self) -> None:
+        """In the turn of an actor that was linked to that one: it ends for the same reason."""
+        reason = self.reason
+        how = reason.how if reason.how in ("shutdown", "failed") else "crashed"
+        detail = f"linked to {self.address}, which ended: {reason.how} {reason.error} {reason.detail}".strip()
+        raise Exit(ExitReason(how=how, error="LinkedExit", detail=detail, fault=reason.fault))

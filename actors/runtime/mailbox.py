@@ -38,7 +38,7 @@ class Mailbox:
         self.normal: deque[Any] | None = None
         self.urgent: deque[Any] | None = None
         self._stash: deque[Envelope] | None = None
-        self._sweep_at = 0.0  # no message expires earlier
+        self._sweep_at = 0.0  # the mailbox is not looked through earlier
 
     def __len__(self) -> int:
         return len(self.normal or ()) + len(self.urgent or ())
@@ -123,16 +123,18 @@ class Mailbox:
         self.normal = back + (self.normal or deque())
 
     def sweep(self, now: float) -> list[Envelope]:
-        """Takes out the messages whose deadline has passed. Looks only when there can be one."""
+        """Takes out the messages whose deadline has passed, those put aside too. Looks again when the next one passes, or in a second."""
         if now < self._sweep_at:
             return []
-        expired = [item for item in self.normal or () if type(item) is Envelope and item.deadline is not None and item.deadline <= now]
-        gone = set(map(id, expired))
+        dated = [(item.deadline, item) for item in (*(self._stash or ()), *(self.normal or ())) if type(item) is Envelope and item.deadline is not None]
+        expired = [envelope for deadline, envelope in dated if deadline <= now]
         if expired:
+            gone = set(map(id, expired))
             self.normal = deque(item for item in self.normal or () if id(item) not in gone)
+            self._stash = deque(envelope for envelope in self._stash or () if id(envelope) not in gone) or None
             self.size -= sum(envelope.size for envelope in expired)
-        deadlines = (item.deadline for item in self.normal or () if type(item) is Envelope and item.deadline is not None)
-        self._sweep_at = min(min(deadlines, default=math.inf), now + SWEEP_EVERY)
+        self._sweep_at = min((deadline for deadline, _ in dated if deadline > now), default=math.inf)
+        self._sweep_at = min(self._sweep_at, now + SWEEP_EVERY)
         return expired
 
     def oldest(self) -> Envelope | None:

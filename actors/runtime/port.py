@@ -50,8 +50,9 @@ class Port:
         self.system.directory[self.address] = self
 
     def close(self) -> None:
-        """Gives it up."""
-        del self.system.directory[self.address]
+        """Gives it up. Closing it twice does nothing."""
+        if self.system.directory.pop(self.address, None) is None:
+            return
         for target in self.watching:
             target.watchers.pop(self, None)
         down = Down(address=self.address, incarnation=self.incarnation, reason=ExitReason(how="normal"))

@@ -58,8 +58,9 @@ class Later:
 
     def answer(self, answer: Message) -> None:
         """Answers. Nothing happens when the asker was told otherwise meanwhile."""
-        if self._take():
-            self._cell.respond(self._envelope, answer)
+        if self._envelope.id in self._cell.pending:
+            self._cell.respond(self._envelope, answer)  # what can't be packed crashes the actor, which owes an answer until then
+            self._take()
 
     def refuse(self, fault: Fault) -> None:
         """Says no, and why."""

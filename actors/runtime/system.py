@@ -15,6 +15,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -222,19 +223,23 @@ class ActorSystem:
         return future
 
     def ask_from_thread(self, address: str, message: Ask[R], *, timeout: float = ASK_TIMEOUT) -> R:
-        """The same from a thread that is not the loop's: blocks it until the answer is there. Raises `AskFailed`."""
+        """The same from a thread that is not the loop's: blocks it until the answer is there. Raises `AskFailed`, also when the loop has gone."""
         if get_ident() == self._thread:
             raise RuntimeError("ask_from_thread would block the loop that has to answer: await system.ask(...) instead")
 
         async def asked() -> R:
             return await self.ask(address, message, timeout=timeout)
 
+        if self.loop.is_closed():
+            raise AskFailed(NoSuchAddress(address=address))
         asking = asyncio.run_coroutine_threadsafe(asked(), self.loop)
         try:
             return asking.result(timeout + LOOP_GRACE)
-        except TimeoutError:  # not from the ask, which knows its own end: the loop itself stands still, or has gone
+        except TimeoutError:  # not from the ask, which knows its own end: the loop itself stands still
             asking.cancel()
             raise AskFailed(DeadlinePassed(address=address, seconds=timeout)) from None
+        except CancelledError:  # the loop ended, and its tasks with it
+            raise AskFailed(NoSuchAddress(address=address)) from None
 
     # ---- answers
 

@@ -19,6 +19,7 @@ from messages.supervision import (
     ChildStarted,
     ChildTerminated,
     CountChildren,
+    Decision,
     DeleteChild,
     GetChildSpec,
     RestartChild,
@@ -85,11 +86,53 @@ async def test_a_spec_is_handed_over_inside_the_process_and_nothing_of_it_stays_
         assert tree.system.handed == {}
 
 
+async def test_a_spec_that_was_handed_over_for_another_id_is_not_taken() -> None:
+    async with growing(*workers("a")) as tree:
+        tree.system.handed[7] = ChildSpec("a", Worker)
+        assert await refusal(tree, StartChild(id="b", handed=7)) == "unknown_make"
+        assert (tree.root.incarnation, (await tree.total("/a")).incarnation) == (1, 1)
+
+
 async def test_an_id_that_is_there_is_refused_as_running_or_as_present() -> None:
     async with growing(*workers("a"), makes=MAKES) as tree:
         assert await refusal(tree, StartChild(id="a", make="worker")) == "already_started"
         await tree.system.ask("/", TerminateChild(id="a"))
         assert await refusal(tree, StartChild(id="a", make="worker")) == "already_present"
+
+
+async def test_calls_for_one_child_are_done_in_the_order_in_which_they_came_also_when_nobody_waits_for_each() -> None:
+    slow = ChildSpec("a", partial(Slow, start=1.0, stop=2.0))
+    async with growing(slow, *workers("b"), makes=MAKES) as tree:
+        calls: list[Ask[Any]] = [TerminateChild(id="a"), DeleteChild(id="a"), StartChild(id="a", make="worker"), TerminateChild(id="a")]
+        assert await asyncio.gather(*(tree.system.ask("/", call) for call in calls)) == [
+            ChildTerminated(address="/a"), ChildDeleted(address="/a"), ChildStarted(address="/a", incarnation=1), ChildTerminated(address="/a"),
+        ]  # fmt: skip
+
+
+async def test_a_call_that_comes_just_when_a_child_is_free_again_stays_behind_those_that_waited_for_it() -> None:
+    async with growing(ChildSpec("a", partial(Slow, stop=2.0)), makes=MAKES) as tree:
+        late: list[asyncio.Future[ChildStarted]] = []
+
+        def start() -> None:
+            late.append(tree.system.ask("/", StartChild(id="a", make="worker")))
+
+        def listen(decision: Decision) -> None:
+            if (decision.address, decision.event) == ("/a", "exited") and not late:
+                tree.system.loop.call_soon(start)  # behind the turn that hears of the end, before the call that waited for it goes on
+
+        tree.system.listeners.append(listen)
+        await asyncio.gather(tree.system.ask("/", TerminateChild(id="a")), tree.system.ask("/", DeleteChild(id="a")))
+        assert await late[0] == ChildStarted(address="/a", incarnation=1)
+
+
+async def test_a_start_that_waited_for_a_stop_or_for_another_start_is_refused_by_what_it_finds_then() -> None:
+    async with growing(ChildSpec("a", partial(Slow, stop=2.0)), makes=(*MAKES, ChildSpec("slow", partial(Slow, start=2.0)))) as tree:
+        stopping = tree.system.ask("/", TerminateChild(id="a"))
+        again = asyncio.ensure_future(refusal(tree, StartChild(id="a", make="worker")))
+        starting = tree.system.ask("/", StartChild(id="x", make="slow"))
+        twice = asyncio.ensure_future(refusal(tree, StartChild(id="x", make="slow")))
+        assert (await again, await twice) == ("already_present", "already_started")
+        await asyncio.gather(stopping, starting)
 
 
 async def test_a_make_that_nobody_named_is_refused_with_those_that_there_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from actors.runtime.port import Port
 from actors.runtime.supervised import Later, SupervisedActor
 from actors.runtime.system import Hop
 from messages.outcome import AskFailed, Crashed, Full, NoSuchAddress, Refused
-from messages.supervision import ChildTerminated, Crash, Down, ExitReason, RestartChild, TerminateChild, WhichChildren
+from messages.supervision import ChildStarted, ChildTerminated, Crash, DeleteChild, Down, ExitReason, RestartChild, StartChild, TerminateChild, WhichChildren
 from supervisors.dynamic import DynamicSupervisor
-from supervisors.spec import ChildSpec
+from supervisors.spec import BadSpec, ChildSpec
 from tests.actors.runtime.trees import Tree, Worker, bare, crashed, growing, quiet
 from tests.actors.runtime.vocabulary import Add, Break, BreakAsked, Hold, Quit, Total, Totalled
 
@@ -221,3 +222,56 @@ async def test_a_child_that_a_message_started_can_be_terminated_by_its_id() -> N
         with pytest.raises(AskFailed):
             await held
         assert sorted(tree.system.directory) == ["/", "/d"]
+
+
+WORKERS = (ChildSpec("worker", Worker),)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_the_number_of_a_message_is_no_id_for_a_child_that_is_asked_for_so_that_the_two_never_meet(taken: bool) -> None:
+    async with growing(ChildSpec("d", lambda: DynamicSupervisor(Worker, Total, makes=WORKERS))) as tree:
+        await tree.total("/d")
+        (id,) = tree.cell("/d").children
+        outcome = await tree.failure("/d", StartChild(id=id if taken else "1000", make="worker"))
+        assert isinstance(outcome, Refused)
+        assert outcome.fault.code == "bad_spec"
+        assert outcome.fault.message.startswith(f"id: '{id if taken else '1000'}', must not be a number")
+        assert await tree.system.ask("/d", StartChild(id=f"user-{id}", make="worker")) == ChildStarted(address=f"/d/user-{id}", incarnation=1)
+        assert (tree.cell("/d").incarnation, sorted(children(tree))) == (1, [f"/d/{id}", f"/d/user-{id}"])
+
+
+async def test_where_no_message_starts_a_child_a_number_is_an_id_like_any_other() -> None:
+    async with growing(ChildSpec("d", lambda: DynamicSupervisor(makes=WORKERS))) as tree:
+        assert await tree.system.ask("/d", StartChild(id="7", make="worker")) == ChildStarted(address="/d/7", incarnation=1)
+
+
+async def test_a_child_that_is_asked_for_counts_towards_the_limit_as_one_that_a_message_starts_does() -> None:
+    async with growing(ChildSpec("d", lambda: DynamicSupervisor(Worker, Total, limit=2, makes=WORKERS))) as tree:
+        await tree.system.ask("/d", StartChild(id="a", make="worker"))
+        await tree.total("/d")
+        outcome = await tree.failure("/d", StartChild(id="b", make="worker"))
+        assert isinstance(outcome, Refused)
+        assert (outcome.fault.cls, outcome.fault.code, outcome.fault.message) == ("busy", "max_children", "/d has 2 children, and its limit is 2")
+        again = await tree.failure("/d", StartChild(id="a", make="worker"))
+        assert isinstance(again, Refused)
+        assert again.fault.code == "already_started"
+        await tree.system.ask("/d", TerminateChild(id="a"))
+        await tree.system.ask("/d", DeleteChild(id="a"))
+        assert await tree.system.ask("/d", StartChild(id="b", make="worker")) == ChildStarted(address="/d/b", incarnation=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"limit": 0}, "limit: 0, must be a whole number >= 1"),
+        ({"limit": -1}, "limit: -1, must be"),
+        ({"limit": 1.5}, "limit: 1.5, must be"),
+        ({"limit": True}, "limit: True, must be"),
+        ({"shutdown": -1}, "shutdown of 'any': -1, must be seconds >= 0"),
+        ({"isolation": "cloud"}, "isolation of 'any': 'cloud', must be one of"),
+    ],
+)
+def test_what_a_dynamic_supervisor_can_not_be_told_is_refused_with_the_value(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadSpec) as refused:
+        DynamicSupervisor(Worker, Total, **fields)
+    assert str(refused.value).startswith(why)

@@ -260,3 +260,12 @@ async def test_where_order_means_nothing_all_children_stop_at_once() -> None:
         began = tree.system.now()
         await tree.system.ask("/", TerminateChild(id="s"))
         assert tree.system.now() - began == pytest.approx(2.0, abs=0.01)
+
+
+async def test_what_is_sent_to_a_child_while_its_supervisor_starts_anew_and_has_not_come_to_it_is_kept() -> None:
+    async with growing(ChildSpec("s", partial(Supervisor, ChildSpec("slow", partial(Slow, start=2.0)), *workers("b")))) as tree:
+        tree.system.tell("/s", Crash())
+        await quiet()
+        assert [tree.cell(address).state for address in ("/s", "/s/slow", "/s/b")] == ["starting", "starting", "stopped"]
+        assert tree.system.tell("/s/b", Add(n=3)) is None
+        assert await tree.total("/s/b") == Totalled(n=3, incarnation=2)

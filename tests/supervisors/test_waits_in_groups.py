@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
-from messages.supervision import Crash, Resume, Suspend, TerminateChild
+from messages.supervision import ChildStarted, ChildTerminated, Crash, Resume, StartChild, Suspend, TerminateChild
 from supervisors.quarantine import Quarantine
 from supervisors.restart import Backoff
-from supervisors.spec import Intensity
-from tests.actors.runtime.trees import growing, quiet, workers
+from supervisors.spec import ChildSpec, Intensity
+from tests.actors.runtime.trees import Slow, Worker, growing, quiet, workers
 
 pytestmark = pytest.mark.looptime
 
@@ -54,3 +55,26 @@ async def test_those_that_wait_with_a_child_wait_no_longer_when_that_is_terminat
         assert [tree.cell(address).shown_state for address in ("/a", "/b", "/c")] == ["restarting", "restarting", "stopped"]
         await tree.system.ask("/", TerminateChild(id="b"))
         assert [tree.cell(address).shown_state for address in ("/a", "/b", "/c")] == ["running", "stopped", "stopped"]
+
+
+async def test_a_child_that_comes_while_a_group_is_started_by_hand_is_started_once() -> None:
+    async with growing(*workers("ac"), strategy="one_for_all", makes=workers("b"), **WAITS) as tree:
+        tree.system.tell("/a", Crash())
+        await asyncio.sleep(0.5)
+        calls = (tree.system.ask("/", TerminateChild(id="a")), tree.system.ask("/", StartChild(id="b", make="b")))
+        assert tuple(await asyncio.gather(*calls)) == (ChildTerminated(address="/a"), ChildStarted(address="/b", incarnation=1))
+        assert [tree.cell(address).incarnation for address in ("/", "/a", "/b", "/c")] == [1, 1, 1, 2]
+
+
+async def test_nor_do_they_wait_for_one_that_is_terminated_before_its_next_attempt_is_decided_on() -> None:
+    class FailsOnce(Worker):
+        def on_start(self) -> None:
+            if self.incarnation == 2:
+                raise OSError("not yet")
+
+    async with growing(ChildSpec("a", FailsOnce), ChildSpec("b", partial(Slow, stop=1.0)), strategy="one_for_all") as tree:
+        tree.system.tell("/a", Crash())
+        await asyncio.sleep(0.5)
+        await tree.system.ask("/", TerminateChild(id="a"))  # waits for the restart of the group, which stops at a
+        await quiet()
+        assert [(tree.cell(address).state, tree.cell(address).incarnation) for address in ("/a", "/b")] == [("stopped", 2), ("running", 2)]

@@ -107,3 +107,14 @@ async def test_two_actors_that_never_stop_talking_leave_the_loop_its_turns() -> 
             await asyncio.sleep(0)
         assert tree.cell("/b").handled > 20
         Chatterbox.talking = False
+
+
+async def test_a_time_that_is_no_number_is_refused_and_all_others_ring() -> None:
+    alarms = Alarms(asyncio.get_running_loop())
+    rang: list[int] = []
+    alarms.at(2.0, lambda: rang.append(2))
+    with pytest.raises(ValueError, match="at nan seconds"):
+        alarms.at(float("nan"), lambda: rang.append(0))
+    alarms.at(1.0, lambda: rang.append(1))
+    await asyncio.sleep(3.0)
+    assert rang == [1, 2]

@@ -252,3 +252,11 @@ async def test_a_system_stops_once_however_often_it_is_told_to() -> None:
         await asyncio.gather(tree.system.stop_root(), tree.system.stop_root())
         assert isinstance(tree.system, ActorSystem)
         assert tree.system.tell("/a", Add(n=1)) == NoSuchAddress(address="/a")
+
+
+async def test_an_ask_for_no_number_of_seconds_is_refused_and_every_other_one_ends_at_its_deadline() -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        with pytest.raises(ValueError, match="an ask of /a for nan seconds"):
+            tree.system.ask("/a", Hold(), timeout=float("nan"))
+        assert await tree.failure("/a", Hold(), timeout=2.0) == DeadlinePassed(address="/a", seconds=2.0)
+        assert tree.system.asks.slots == {}

@@ -201,3 +201,33 @@ async def test_an_exit_can_be_raised_from_anywhere_with_its_typed_reason() -> No
         tree.system.tell("/a", Go())
         await quiet()
         assert tree.cell("/a").last_exit == ExitReason(how="shutdown", error="Enough")
+
+
+@pytest.mark.parametrize("where", ["in receive", "in a task", "in on_start"])
+async def test_what_is_no_exception_but_a_base_exception_is_a_crash_like_any_other(where: str) -> None:
+    class Panic(BaseException):
+        """As libraries written in Rust raise it."""
+
+    class Panicking(SupervisedActor[Echo | Go]):
+        def on_start(self) -> None:
+            if where == "in on_start" and self.incarnation == 2:
+                raise Panic("broken")
+
+        def receive(self, message: Echo | Go) -> Message | Later | None:
+            if isinstance(message, Go):
+                raise ValueError
+            if where == "in receive":
+                raise Panic("broken")
+            self.spawn(self.panic())
+            return self.later()
+
+        async def panic(self) -> None:
+            raise Panic("broken")
+
+    async with growing(ChildSpec("a", Panicking)) as tree:
+        if where == "in on_start":
+            tree.system.tell("/a", Go())
+        else:
+            assert await tree.failure("/a", Echo(text="?")) == Crashed(address="/a", incarnation=1, error="Panic", detail="broken")
+        await quiet()
+        assert (tree.cell("/a").state, tree.cell("/a").incarnation) == ("running", 3 if where == "in on_start" else 2)

@@ -10,7 +10,7 @@ from actors.runtime.supervised import Later, SupervisedActor
 from actors.runtime.system import Wire
 from messages.faults import Fault
 from messages.message import Message
-from messages.outcome import AskFailed, Full, NoSuchAddress, Outcome, Refused
+from messages.outcome import AskFailed, Crashed, Full, NoSuchAddress, Outcome, Refused
 from messages.supervision import Delay
 from supervisors.spec import ChildSpec
 from tests.actors.runtime.trees import Worker, growing, quiet
@@ -181,3 +181,30 @@ async def test_an_owned_task_can_await_an_answer_and_give_up_waiting() -> None:
         await quiet()
         assert (tree.system.late_replies, tree.system.asks.slots) == (1, {})
         assert tree.cell("/a").slots == set()
+
+
+@pytest.mark.parametrize("where", ["in a task", "in another turn"])
+async def test_a_later_answer_that_can_not_be_sent_crashes_the_actor_and_its_asker_is_told_at_once(where: str) -> None:
+    class Huge(SupervisedActor[Total | Go]):
+        held: Later
+
+        def receive(self, message: Total | Go) -> Message | Later | None:
+            if isinstance(message, Go):
+                self.held.answer(Totalled(n=2**70, incarnation=1))
+                return None
+            self.held = self.later()
+            if where == "in a task":
+                self.spawn(self.work())
+            return self.held
+
+        async def work(self) -> None:
+            self.held.answer(Totalled(n=2**70, incarnation=1))
+
+    async with growing(ChildSpec("a", Huge), wire="always") as tree:
+        asked = asyncio.ensure_future(tree.failure("/a", Total()))
+        await quiet()
+        if where == "in another turn":
+            tree.system.tell("/a", Go())
+        outcome = await asked
+        assert isinstance(outcome, Crashed)
+        assert (outcome.incarnation, tree.system.now() < 1.0) == (1, True)

@@ -174,3 +174,31 @@ async def test_not_even_when_the_end_was_there_already_and_waited_to_be_told() -
         cell.resume()
         await quiet()
         assert seen == ["/c"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_nor_does_one_that_was_untied_when_the_end_was_there_already(gone: bool) -> None:
+    async with growing(*workers("ab")) as tree:
+        cell = tree.cell("/a")
+        cell.suspend()
+        cell.link("/nobody" if gone else "/b")
+        tree.system.tell("/b", Break())
+        await quiet()
+        cell.unlink("/nobody" if gone else "/b")
+        cell.resume()
+        await quiet()
+        assert (cell.incarnation, cell.mailbox.signals) == (1, 0)
+
+
+async def test_the_other_ends_that_wait_keep_their_effect() -> None:
+    async with growing(*workers("abc")) as tree:
+        cell = tree.cell("/a")
+        cell.suspend()
+        for id in "bc":
+            cell.link(f"/{id}")
+            tree.system.tell(f"/{id}", Break())
+        await quiet()
+        cell.unlink("/b")
+        cell.resume()
+        await quiet()
+        assert cell.last_exit == ExitReason(how="crashed", error="LinkedExit", detail="linked to /c, which ended: crashed ValueError broken")

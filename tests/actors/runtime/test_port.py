@@ -104,3 +104,15 @@ async def test_a_port_can_be_left_waiting_by_a_cancelled_task_and_loses_nothing(
         await quiet()
         tree.system.tell(port.address, Heard(text="kept"))
         assert await port.receive(timeout=1.0) == Heard(text="kept")
+
+
+async def test_closing_a_port_twice_tells_its_monitors_once() -> None:
+    async with growing() as tree, Port(tree.system) as watcher:
+        port = Port(tree.system)
+        port.open()
+        port.watched_by(watcher, watcher.incarnation)
+        port.close()
+        port.close()
+        await watcher.receive(timeout=1.0)
+        with pytest.raises(TimeoutError):
+            await watcher.receive(timeout=1.0)

@@ -11,7 +11,7 @@ from actors.runtime.cell import START_LIMIT, Cell
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import ActorSystem, StartFailed, Wire
 from messages.envelope import Address
-from messages.supervision import Delay, Describe, ExitReason
+from messages.supervision import Delay, Describe, ExitReason, TerminateChild
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
@@ -291,3 +291,31 @@ async def test_status_is_told_whatever_the_actor_is_at() -> None:
         states.append((await tree.system.ask("/a", Describe())).status.state)
         assert states == ["suspended", "stopping", "starting"]
         assert tree.system.now() == pytest.approx(8.0, abs=0.01)  # not a moment later than it was asked for
+
+
+@pytest.mark.parametrize("shutdown", [1.0, 0])
+async def test_one_that_is_leaving_already_is_stopped_within_its_shutdown_time_all_the_same(shutdown: float) -> None:
+    async with growing(ChildSpec("a", lambda: Slow(stop=100.0), shutdown=shutdown)) as tree:
+        tree.cell("/a").leave(ExitReason(how="normal"), None)
+        await quiet()
+        began = tree.system.now()
+        await tree.system.ask("/", TerminateChild(id="a"))
+        assert tree.system.now() - began == pytest.approx(shutdown, abs=0.01)
+
+
+async def test_one_that_is_leaving_may_not_take_longer_because_somebody_else_would_wait_longer() -> None:
+    async with growing(ChildSpec("a", lambda: Slow(stop=100.0), shutdown=None)) as tree:
+        tree.cell("/a").leave(ExitReason(how="normal"), 2.0)
+        await quiet()
+        await tree.system.ask("/", TerminateChild(id="a"))
+        assert tree.system.now() == pytest.approx(2.0, abs=0.01)
+
+
+async def test_a_supervisor_that_gave_up_and_hangs_does_not_keep_the_one_above_from_stopping_it() -> None:
+    hanging = ChildSpec("h", lambda: Slow(stop=1_000_000.0), shutdown=None)
+    async with growing(ChildSpec("s", lambda: Supervisor(hanging, ChildSpec("w", Worker), intensity=Intensity(0)), shutdown=3.0)) as tree:
+        tree.system.tell("/s/w", Break())
+        await quiet()
+        assert tree.cell("/s").state == "stopping"
+        await tree.system.ask("/", TerminateChild(id="s"))
+        assert tree.system.now() == pytest.approx(3.0, abs=0.01)

@@ -124,3 +124,17 @@ async def test_only_what_receive_returns_is_put_aside() -> None:
         await quiet()
         status = (await tree.describe("/a")).status
         assert (status.stashed, status.handled, status.depth) == (0, 1, 0)
+
+
+async def test_a_full_mailbox_drops_what_is_put_aside_and_past_its_deadline_as_well() -> None:
+    async with growing(ChildSpec("a", Shy, mailbox=(2, 10_000))) as tree:
+        late = asyncio.ensure_future(tree.failure("/a", Total(), timeout=2.0))
+        await quiet()
+        tree.system.tell("/a", Add(n=1))
+        await quiet()
+        assert isinstance(tree.system.tell("/a", Add(n=100)), Full)
+        assert await late == DeadlinePassed(address="/a", seconds=2.0)
+        assert tree.system.tell("/a", Go()) is None
+        await quiet()
+        assert (await tree.total("/a")).n == 1
+        assert (tree.cell("/a").mailbox.depth, tree.cell("/a").mailbox.size, tree.cell("/a").mailbox.stashed) == (0, 0, 0)

@@ -8,11 +8,15 @@ import threading
 import pytest
 
 from actors.runtime import system
-from actors.runtime.supervised import SupervisedActor
-from messages.outcome import AskFailed, Crashed, DeadlinePassed, Outcome
+from actors.runtime.cell import Cell
+from actors.runtime.supervised import Later, SupervisedActor
+from actors.runtime.system import ActorSystem
+from messages.envelope import Address
+from messages.outcome import AskFailed, Crashed, DeadlinePassed, NoSuchAddress, Outcome
 from supervisors.spec import ChildSpec
+from supervisors.supervisor import Supervisor
 from tests.actors.runtime.trees import Worker, growing
-from tests.actors.runtime.vocabulary import Add, BreakAsked, Heard, Total, Totalled
+from tests.actors.runtime.vocabulary import Add, BreakAsked, Heard, Hold, Total, Totalled
 
 
 async def test_other_threads_can_tell_and_the_messages_of_each_stay_in_order() -> None:
@@ -80,3 +84,35 @@ async def test_a_thread_that_asks_is_let_go_when_the_loop_stands_still(monkeypat
         thread.join()  # on purpose: the loop does nothing meanwhile
         assert outcomes == [DeadlinePassed(address="/a", seconds=0.01)]
         await tree.total("/a")
+
+
+def test_a_thread_that_asks_is_told_so_when_the_loop_ends_under_it_or_has_ended_before() -> None:
+    outcomes: list[Outcome] = []
+    systems: list[ActorSystem] = []
+
+    def ask() -> None:
+        with pytest.raises(AskFailed) as failed:
+            systems[0].ask_from_thread("/a", Hold())
+        outcomes.append(failed.value.outcome)
+
+    class Silent(SupervisedActor[Hold]):
+        def receive(self, message: Hold) -> Later:
+            asked.set()
+            return self.later()
+
+    asked = asyncio.Event()
+
+    async def run() -> threading.Thread:
+        systems.append(ActorSystem())
+        root = Cell(systems[0], Address("/"), lambda: Supervisor(ChildSpec("a", Silent)), None)
+        await systems[0].start_root(root)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        await asked.wait()
+        return thread  # nobody stops the tree
+
+    asyncio.run(run()).join()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert outcomes == [NoSuchAddress(address="/a")] * 2
