@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 import orjson
 
 from actors.runtime.crashes import Crashes
+from actors.runtime.decision_log import log_decision
 from actors.runtime.log import configure_library
 from actors.runtime.system import ActorSystem
 from actors.runtime.watchdog import Watchdog
@@ -72,6 +73,7 @@ class Daemon:
             undo.push_async_callback(crashes.close)
             tree = Tree(ActorSystem(wire=self.settings.wire, crashes=crashes), self.settings, VERSION, time.time)
             undo.push_async_callback(tree.close)
+            tree.system.recorders.append(log_decision)
             await tree.start()
             tree.gate.watchdog = Watchdog(tree.system)  # after the start, which reads many modules and may take its time
             undo.callback(tree.gate.watchdog.stop)

@@ -11,23 +11,29 @@ from actors.runtime.system import ActorSystem, StartFailed
 from messages.config import Settings
 from messages.envelope import Address
 from messages.faults import Fault
-from messages.message import Ask, Message
-from messages.outcome import AskFailed, Refusal
+from messages.message import Ask, Message, Part
+from messages.outcome import AskFailed, Crashed, DeadlinePassed, Full, NoSuchAddress, Outcome, Refusal, Refused
 from messages.supervision import (
+    ActorStatus,
+    ChildrenListed,
+    ChildStarted,
     CountChildren,
     Crash,
     Decision,
     Delay,
     DeleteChild,
     Describe,
+    Described,
     Down,
     Drop,
     ExitReason,
     GetChildSpec,
+    History,
     RestartChild,
     Resume,
     StartChild,
     Suspend,
+    TellHistory,
     TerminateChild,
     WhichChildren,
 )  # fmt: skip
@@ -38,10 +44,12 @@ from supervisors.restart import Backoff
 from supervisors.spec import BadSpec, ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
 from undying.daemon import Daemon, StateLocked
+from undying.standalone import supervise
 
 __all__ = [
-    "Actor", "ActorSystem", "Address", "Ask", "AskFailed", "AsyncioActor", "Backoff", "BadSpec", "ChildSpec", "CountChildren", "Crash", "Daemon",
-    "Decision", "Delay", "DeleteChild", "Describe", "Down", "Drop", "DynamicSupervisor", "Exit", "ExitReason", "Fault", "GetChildSpec", "Intensity",
-    "Later", "Message", "Port", "Quarantine", "Refusal", "RestartChild", "Resume", "Settings", "StartChild", "StartFailed", "StateLocked",
-    "Supervisor", "Suspend", "TerminateChild", "WhichChildren", "start_child",
+    "Actor", "ActorStatus", "ActorSystem", "Address", "Ask", "AskFailed", "AsyncioActor", "Backoff", "BadSpec", "ChildSpec", "ChildStarted",
+    "ChildrenListed", "CountChildren", "Crash", "Crashed", "Daemon", "DeadlinePassed", "Decision", "Delay", "DeleteChild", "Describe", "Described",
+    "Down", "Drop", "DynamicSupervisor", "Exit", "ExitReason", "Fault", "Full", "GetChildSpec", "History", "Intensity", "Later", "Message",
+    "NoSuchAddress", "Outcome", "Part", "Port", "Quarantine", "Refusal", "Refused", "RestartChild", "Resume", "Settings", "StartChild", "StartFailed",
+    "StateLocked", "Supervisor", "Suspend", "TellHistory", "TerminateChild", "WhichChildren", "start_child", "supervise",
 ]  # fmt: skip

@@ -59,13 +59,15 @@ async def steer(request: web.Request) -> web.Response:
 
 
 async def _steer_child(system: ActorSystem, verb: str, address: str) -> web.Response:
-    """Asks the supervisor above."""
+    """Asks the supervisor above. It answers in its turn, so it has to have turns."""
     above, _, id = address.rpartition("/")
     for supervisor in accumulate(above.split("/")[1:], "{}/{}".format, initial=""):
         cell = system.directory.get(supervisor or "/")
-        if isinstance(cell, Cell) and cell.shown_state == "stopped":
-            message = f"{supervisor} above {address} is stopped: POST /supervision{supervisor}/start first"
-            raise Refusal(Fault(cls="conflict", code="stopped", message=message))
+        state = cell.shown_state if isinstance(cell, Cell) else ""
+        if state == "stopped" or (state == "suspended" and supervisor == above):
+            remedy = "start" if state == "stopped" else "resume"
+            message = f"{supervisor or '/'} above {address} is {state}: POST /supervision{supervisor}/{remedy} first"
+            raise Refusal(Fault(cls="conflict", code=state, message=message))
     if verb == "stop":
         terminated = await system.ask(above or "/", TerminateChild(id=id), timeout=LIMIT)
         return as_json({**terminated.model_dump(), "state": "stopped"})

@@ -15,10 +15,10 @@ PAGE = Path(__file__).parent / "pages" / "tree.html"
 
 async def page(request: web.Request) -> web.Response:
     """`GET /`: the live tree."""
-    return web.Response(body=PAGE.read_bytes(), content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": _POLICY})
+    return web.Response(body=PAGE.read_bytes(), content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": POLICY})
 
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
 
 ROUTES = (
     web.get("/", page),

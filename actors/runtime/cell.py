@@ -136,6 +136,8 @@ class Cell:
         self.restart_at = None
         try:
             instance = self.factory()
+            if isinstance(instance, type) or not hasattr(instance, "attach"):
+                raise TypeError(f"{instance!r} is no actor: `start` of a ChildSpec is called without arguments and returns an instance")
             instance.attach(self)
             self.instance = instance
             self.accepts = instance.understands

@@ -25,6 +25,7 @@ FLUSH_AFTER = 0.2
 FLUSH_LINES = 256
 MAX_LINE = 8 * 1024
 
+_SAID = ("event", "exc_info", "stack_info")  # what the standard `logging` says by itself
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -111,7 +112,7 @@ def configure_library() -> None:
     if structlog.is_configured():
         return
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, _add_trace, structlog.stdlib.render_to_log_kwargs],
+        processors=[structlog.stdlib.filter_by_level, _add_trace, _in_words, structlog.stdlib.render_to_log_kwargs],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=lambda *_: logging.getLogger("undying"),
         cache_logger_on_first_use=True,
@@ -121,6 +122,14 @@ def configure_library() -> None:
 def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if "trace" not in event and (trace := TRACE.get()):
         event["trace"] = trace
+    return event
+
+
+def _in_words(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The fields in the line itself: most hosts' formats show no `extra`, and "exited" alone says nothing."""
+    told = {name: str(value) for name, value in event.items() if name not in _SAID and value is not None}
+    short = " ".join(f"{name}={value}" for name, value in told.items() if "\n" not in value)
+    event["event"] = "\n".join([f"{event['event']} {short}".rstrip(), *(value.rstrip() for value in told.values() if "\n" in value)])
     return event
 
 

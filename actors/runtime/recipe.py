@@ -63,7 +63,7 @@ def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
     try:
         import_module(module)
     except ImportError as error:
-        raise NoRecipe(f"{recipe.path} can't be imported ({error})") from error
+        raise NoRecipe(f"{recipe.path} can't be imported ({error}): run this from where your app runs, with its folder in PYTHONPATH") from error
     made = _found(recipe.path)
     if made is None:
         raise NoRecipe(f"{module} has no {recipe.path.partition(':')[2]} any more")

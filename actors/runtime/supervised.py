@@ -287,6 +287,8 @@ class SupervisedActor(_Actor, Generic[I]):
 
     def attach(self, cell: Cell) -> None:
         """Called once by the cell, before `on_start`."""
+        if "_cell" in self.__dict__:
+            raise TypeError(f"this {type(self).__name__} has lived already: `start` of a ChildSpec has to make a new one each time")
         self._cell = cell
 
     def paused(self, paused: bool) -> None:

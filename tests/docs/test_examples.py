@@ -23,4 +23,4 @@ def test_the_example_runs(example: Path, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-W", "error", str(example)], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "listens on" in done.stdout and "restarted 1 time" in done.stdout
+    assert "restarted 1 time" in done.stdout

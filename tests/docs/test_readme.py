@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +103,22 @@ def test_every_import_in_an_example_works(page: str) -> None:
 def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
     targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", (ROOT / page).read_text())
     assert [target for target in targets if "://" not in target and not target.startswith("mailto:") and not (ROOT / target).exists()] == []
+
+
+PROGRAMS = [(page, text) for page in ("README.md", "docs/actors.md") for language, text in blocks(page) if language == "python" and "asyncio.run(" in text]
+
+
+@pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=[page for page, _ in PROGRAMS])
+def test_every_program_of_the_pages_runs_and_prints_what_it_says(page: str, program: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(program)
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-W", "error", "program.py"], cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [said.partition(":")[0] for said in re.findall(r"^ *print\(.*\) +# (.*)$", program, re.MULTILINE)]
+
+
+def test_every_name_that_hosts_import_is_told_of_on_the_page() -> None:
+    from undying.exports import __all__
+
+    page = (ROOT / "docs" / "actors.md").read_text()
+    assert [name for name in __all__ if not re.search(rf"`{name}\b", page)] == []

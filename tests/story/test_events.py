@@ -10,8 +10,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
 from actors.gateway import events as handler
+from actors.runtime import decision_log
 from messages.supervision import Crash, Decision
 from tests.story.conftest import CHAT, Started
 from tests.story.following import LIMIT, following
@@ -43,6 +45,21 @@ async def test_a_crash_and_its_healing_are_told_as_they_happen(gateway: Started,
     assert first is not None and [number for _, number, _ in told] == [first, first + 1, first + 2]
     assert "InjectedCrash" in told[0][2]["detail"]
     assert abs(datetime.fromisoformat(told[0][2]["time"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_a_crash_is_in_the_log_too(gateway: Started, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[dict[str, Any]] = []
+
+    def log(_: Any, level: str, event: Any) -> str:
+        lines.append({"level": level, **event})
+        raise structlog.DropEvent
+
+    monkeypatch.setattr(decision_log, "logger", structlog.wrap_logger(structlog.PrintLogger(), processors=[log]))
+    daemon = await gateway()
+    async with following(client, daemon.url) as stream:
+        daemon.system.tell("/routing/router", Crash(detail="canary"))
+        await stream.until("restarted", "/routing/router")
+    assert lines == [{"level": "warning", "event": "exited", "actor": "/routing/router", "incarnation": 1, "how": "crashed", "error": "InjectedCrash"}]
 
 
 @pytest.mark.parametrize("how", ["Last-Event-ID", "since"])

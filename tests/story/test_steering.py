@@ -150,6 +150,26 @@ async def test_below_a_stopped_branch_the_branch_is_named(gateway: Started, clie
     assert status == 409 and "POST /supervision/providers/start first" in told["message"]
 
 
+@pytest.mark.parametrize(("above", "below", "remedy"), [("/providers", "/providers/embedded", "/providers/resume"), ("", "/routing", "/supervision/resume")])
+async def test_below_a_suspended_supervisor_who_is_to_resume_is_named_at_once(
+    gateway: Started, client: aiohttp.ClientSession, above: str, below: str, remedy: str
+) -> None:
+    daemon = await gateway()
+    await steer(client, daemon, above, "suspend")
+    for verb in ("stop", "start", "restart"):
+        status, told = await steer(client, daemon, below, verb)
+        assert (status, told["code"]) == (409, "suspended") and f"{remedy} first" in told["message"]
+    assert (await shown(client, daemon, below))["incarnation"] == 1
+    await steer(client, daemon, above, "resume")
+    assert (await steer(client, daemon, below, "restart"))[0] == 200
+
+
+async def test_a_suspended_supervisor_further_up_is_in_nobodys_way(gateway: Started, client: aiohttp.ClientSession) -> None:
+    daemon = await gateway()
+    await steer(client, daemon, "/providers", "suspend")
+    assert (await steer(client, daemon, "/providers/embedded/account", "restart"))[0] == 200
+
+
 @pytest.mark.parametrize(("address", "verb"), [(ROUTER, "explode"), ("", "explode"), ("", "routing")])
 async def test_an_unknown_verb_is_answered_with_those_there_are(gateway: Started, client: aiohttp.ClientSession, address: str, verb: str) -> None:
     daemon = await gateway()

@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from actors.gateway.control import VERBS
-from actors.gateway.routes import PAGE
+from actors.gateway.routes import PAGE, POLICY
 from messages.supervision import ActorStatus, Decision, History, State
 
 SOURCE = PAGE.read_text()
@@ -36,6 +36,15 @@ def test_the_page_offers_the_verbs_there_are() -> None:
 def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert re.findall(r"https?://|@import|url\(|<script [^>]*src|<link [^>]*stylesheet", SOURCE) == []
     assert "innerHTML" not in SOURCE and "insertAdjacentHTML" not in SOURCE, "what an actor says is text, never markup"
+
+
+def test_a_browser_lets_the_page_have_all_that_it_brings_along() -> None:
+    brings = {"style-src": "<style>", "script-src": "<script>", "connect-src": "fetch(", "img-src data:": 'rel="icon" href="data:'}
+    assert [source for source, mark in brings.items() if mark not in SOURCE or source not in POLICY] == []
+
+
+def test_where_a_row_has_no_buttons_the_panel_has_them() -> None:
+    assert "table .acts { display: none; }" in SOURCE and "buttons(acts, actor)" in SOURCE
 
 
 def test_the_page_reads_no_field_that_an_answer_does_not_have() -> None:
