@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from actors.gateway.listener import Listener
 from actors.runtime.crash_file import Head
 from actors.runtime.recipe import NoRecipe, Recipe, factory_of
 from actors.runtime.replay import Source, given
@@ -36,12 +37,20 @@ def source_of(head: Head, settings: Settings, version: str) -> Source:
 async def _in_tree(head: Head, settings: Settings, version: str) -> AsyncIterator[Factory]:
     with TemporaryDirectory(prefix="undying-replay-") as scratch:  # what the daemon keeps is not the sandbox's to touch
         tree = Tree(ActorSystem(), settings.model_copy(update={"state_dir": Path(scratch)}), version, lambda: head.at)
+        tree.listener = _Shut(tree.gate, tree.listener.app)
         try:
             yield factory_at(root(tree), head.address)
         except NoRecipe as error:
             raise NoRecipe(f"{error}; the crash file has no recipe, because {head.no_recipe}: give it a factory") from None
         finally:
             await tree.close()
+
+
+class _Shut(Listener):
+    """A door that nobody comes in by: a sandbox does not listen."""
+
+    async def open(self) -> None:
+        """It stays shut."""
 
 
 def factory_at(top: SupervisedActor[Any], address: str) -> Factory:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgpack
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from messages.message import Part
 from messages.supervision import ExitReason
@@ -63,7 +63,7 @@ class Head(Part):
 
     id: str
     undying: str
-    at: float
+    at: float = Field(ge=0, lt=1e11)  # people are told the year
     address: str
     actor: str
     incarnation: int
@@ -147,13 +147,13 @@ def write(folder: Path, crash: CrashFile) -> None:
 
 
 def prune(folder: Path, most_files: int, most_bytes: int) -> None:
-    """Removes the oldest until no more than that is left, and what a write that was cut off left behind. Raises OSError."""
+    """Removes the oldest until no more than that, or only the latest, is left, and what a write that was cut off left behind. Raises OSError."""
     for cut_off in folder.glob("*.new"):
         cut_off.unlink(missing_ok=True)
     room = most_bytes
     for number, path in enumerate(reversed(_paths(folder)), 1):
         room -= path.stat().st_size
-        if number > most_files or room < 0:
+        if number > most_files or (room < 0 and number > 1):  # the latest stays, however large
             path.unlink(missing_ok=True)
 
 

@@ -26,9 +26,10 @@ import structlog
 from actors.runtime.crash_file import CrashFile, Entry, Head, find, heads, prune, read, write
 from actors.runtime.exits import Exit
 from actors.runtime.filler import Filled, Filler
+from actors.runtime.hearsay import scrubber
 from actors.runtime.recipe import NoRecipe, path_of, recipe_of
 from actors.runtime.ring import Heard
-from actors.runtime.wreckage import SAYS, Remains, place, remains, told
+from actors.runtime.wreckage import SAYS, Remains, place, remains, told, told_again
 from messages.envelope import Envelope, to_bytes
 from messages.message import pack
 from messages.supervision import ExitReason
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 EVERY = 10.0  # seconds between two files about the same
 QUEUED = 16  # crashes that may wait to be written
+CLOSING = 10.0  # seconds for what is queued at the end
 KEYS = 1000  # kinds of failure that are told apart
 MOST_FILES = 100
 MOST_BYTES = 64 * 1024 * 1024
@@ -102,7 +104,8 @@ class Crashes:
         key = (cell.address.rpartition("/")[0] if cell.restart_type == "temporary" else cell.address, reason.error)
         last = self._last.get(key)
         if (last is not None and now - last < EVERY) or len(self._waiting) + len(self._writing) >= QUEUED:
-            self._skipped[key] += 1
+            if last is not None:  # else there is no file yet that the next one could count from
+                self._skipped[key] += 1
             self.left_out += 1
             return ""
         if len(self._last) >= KEYS:
@@ -153,10 +156,14 @@ class Crashes:
             await asyncio.wait(self._writing)
 
     async def close(self) -> None:
-        """Writes what is queued, and lets the thread go."""
-        await self.written()
+        """Writes what is queued, and lets the thread go. A disk that does not answer is waited for CLOSING seconds, not for ever."""
+        try:
+            async with asyncio.timeout(CLOSING):
+                await self.written()
+        except TimeoutError:
+            logger.error("crash files not written", count=len(self._writing), folder=str(self.folder), error=f"the disk took longer than {CLOSING:g} s")
         if self._writer is not None:
-            self._writer.shutdown()
+            self._writer.shutdown(wait=not self._writing, cancel_futures=True)
             self._writer = None
 
     # ---- in the thread
@@ -189,12 +196,12 @@ def made(crash: _Crash, *, version: str, keep_content: bool) -> CrashFile:
     except NoRecipe as why:
         no_recipe = str(why)
     reason = crash.reason
-    # What the exception said goes in as told in the traceback; text from another process can't be told apart, so all of it is scrubbed.
-    traceback = filler.scrub(reason.traceback[-TRACEBACK:]) if crash.left is None else told(crash.left, filler.scrub)[-TRACEBACK:]
-    detail = reason.detail if keep_content else filler.scrub(reason.detail[:SAYS])
+    # What the exception said goes in without what it may quote: see `hearsay.py`.
+    traceback = (told_again(reason.traceback) if crash.left is None else told(crash.left))[-TRACEBACK:]
+    detail = reason.detail if keep_content else scrubber(traceback)(reason.detail[:SAYS])
     head = Head(
         id=crash.id, undying=version, at=crash.at, address=crash.cell.address, actor=path_of(crash.made), incarnation=crash.incarnation,
-        reason=reason.model_copy(update={"detail": detail, "traceback": ""}), traceback=traceback,
+        reason=reason.model_copy(update={"detail": detail, "traceback": "", "fault": reason.fault if keep_content else None}), traceback=traceback,
         place=tuple(map(tuple, () if crash.left is None else place(crash.left))),  # type: ignore[arg-type]
         recipe=recipe, no_recipe=no_recipe, trigger="other" if crash.poison is None else "message",
         content="kept" if keep_content else "filled", kinds=tuple(entry.kind for entry in entries), left_out=crash.left_out,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 
+from actors.runtime.wreckage import remains, told
 from messages.supervision import ExitReason
 
 TRACEBACK = 4000
@@ -25,13 +26,13 @@ class InjectedCrash(Exception):
 def crash_reason(error: BaseException, *, traced: bool = False) -> ExitReason:
     """An exception as an exit reason. Its text is cut: a reason travels, a crash file keeps the rest. It may fail to tell, or to be sent.
 
-    `traced`: with the traceback, which costs more than the restart of most actors.
+    `traced`: with the traceback, told without content, which costs more than the restart of most actors.
     """
     if isinstance(error, Exit):
         return error.reason
     text = str(traceback.TracebackException(type(error), error, None, compact=True))
     detail = text[:500].encode(errors="replace").decode()
-    return ExitReason(how="crashed", error=type(error).__name__, detail=detail, traceback=traceback_of(error) if traced else "")
+    return ExitReason(how="crashed", error=type(error).__name__, detail=detail, traceback=told(remains(error))[-TRACEBACK:] if traced else "")
 
 
 def traceback_of(error: BaseException) -> str:

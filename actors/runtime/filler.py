@@ -4,8 +4,9 @@
     {"role": "user", "n": 2500} ->  {"role": "user", "n": 1111}
     b"\\x00\\xffPNG..."           ->  as many bytes, which are UTF-8 if and only if they were
 
-Kept are kinds, Literals, enums, true, false, null, numbers of less than four characters, addresses, ids, the words that a protocol knows
-(`"role": "user"`) and map keys that look like identifiers. Bytes that hold a JSON object or array stay one.
+Kept are kinds, Literals, enums, true, false, null, single numbers of less than four characters, addresses, ids, the words that a protocol knows
+(`"role": "user"`) and map keys that look like identifiers, all but what looks like a key or the number of a card.
+Bytes that hold a JSON object or array stay one.
 
 Invariants, for all that is filled together:
  1. No four characters in a row of anything that was replaced are in anything that replaces: the letters, digits and wide characters
@@ -31,6 +32,7 @@ from messages.message import Message, Part, Unreadable, class_of, unpack
 
 GRAM = 4  # so many characters in a row of any content must not survive
 DEEPEST = 100  # levels of JSON; what is below becomes null
+ALIKE = 50  # keys of one length in one map that stay as many
 LARGEST = 2 * 1024 * 1024  # bytes; larger ones are not looked into for JSON, that would take seconds
 
 WORDS = frozenset((
@@ -49,6 +51,7 @@ _PLACE = re.compile(r"(/[A-Za-z0-9_.-]{1,64})+|/")
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _URL = re.compile(r"https?://[A-Za-z0-9_.\[\]:-]+(/[A-Za-z0-9_.-]{1,20})*/?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_SECRET = re.compile(r"(\b|_)(sk|pk|rk|ghp|gho|github_pat|xox[a-z])[-_]|AKIA|AIza|eyJ|\d[-.]?(\d[-.]?){11}")  # keys, tokens, and numbers of cards
 
 Leaf = Callable[[Any], Any]
 """Told every str, bytes, int or float that is content; what it returns takes its place."""
@@ -69,12 +72,10 @@ class Filler:
         for payload in payloads:
             walk_payload(payload, self._collect)
         self._content = b"\0".join(self._found)
-        self._lower = self._content.decode(errors="replace").lower()
         self._letters = self._unused(ascii_letters, lambda word: (word * GRAM,)) or "\N{REPLACEMENT CHARACTER}"
         self._digit = self._unused("123456789", _number_grams)
         self._byte = next((bytes((value,)) for value in range(0x80, 0xC0) if bytes((value,)) * GRAM not in self._content), self._letters.encode())
         text = self._content.decode(errors="replace")
-        self._mark = next((char for char in chain("*#~", map(chr, _WIDE[3])) if char not in text), self._letters[0])
         self._wide = {width: next((char for char in map(chr, some) if char not in text), self._letters[0]) for width, some in _WIDE.items()}
 
     def fill(self, payload: bytes) -> Filled:
@@ -91,21 +92,6 @@ class Filler:
         except Unreadable as error:
             return Filled(filled, f"filled, it is no valid message any more: {error}")
         return Filled(filled)
-
-    def scrub(self, text: str) -> str:
-        """A text about the messages, such as an exception's, without what it repeats of their content."""
-        lower = text.lower()
-        if len(lower) != len(text):  # a few letters change their length with their case: not worth a second way
-            return self._mark * len(text)
-        content = [False] * len(text)
-        found: dict[str, bool] = {}  # looking through a megabyte takes a millisecond
-        for start in range(len(text) - GRAM + 1):
-            gram = lower[start : start + GRAM]
-            if gram not in found:
-                found[gram] = gram in self._lower
-            if found[gram]:
-                content[start : start + GRAM] = (True,) * GRAM
-        return "".join(self._mark if hidden else char for char, hidden in zip(text, content, strict=True))
 
     def _collect(self, value: Any) -> Any:
         self._found.append(value if isinstance(value, bytes) else str(value).encode(errors="replace"))
@@ -193,7 +179,8 @@ def walk_payload(payload: bytes, leaf: Leaf) -> bytes:
     return packed
 
 
-def _walk(value: Any, annotation: Any, key: str, words: frozenset[str], leaf: Leaf, depth: int) -> Any:
+def _walk(value: Any, annotation: Any, key: str, words: frozenset[str], leaf: Leaf, depth: int, *, row: bool = False) -> Any:
+    """`row`: one number of several, which are content together even when each is short."""
     match value:
         case None | bool():
             return value
@@ -202,12 +189,13 @@ def _walk(value: Any, annotation: Any, key: str, words: frozenset[str], leaf: Le
         case bytes():
             return _walk_bytes(value, leaf)
         case int() | float():
-            return value if len(repr(value)) < GRAM or value in _choices(annotation) else leaf(value)
+            return value if (len(repr(value)) < GRAM and not row) or value in _choices(annotation) else leaf(value)
         case dict():
             return _walk_map(value, _part_of(annotation, value), annotation, leaf, depth, words)
         case tuple() | list():
             items = _items(annotation, len(value))
-            return None if depth > DEEPEST else [_walk(item, of, key, words, leaf, depth + 1) for item, of in zip(value, items, strict=True)]
+            row = all(isinstance(item, int | float) for item in value)
+            return None if depth > DEEPEST else [_walk(item, of, key, words, leaf, depth + 1, row=row) for item, of in zip(value, items, strict=True)]
         case _:
             return None
 
@@ -225,8 +213,9 @@ def _walk_map(
             of: Any = cls.model_fields[key].annotation
         else:
             of = _value_type(annotation)
-        name = key if isinstance(key, str) and _IDENTIFIER.fullmatch(key) else leaf(key)
-        while name != key and (name in filled or name in value):
+        name = key if isinstance(key, str) and _IDENTIFIER.fullmatch(key) and not _SECRET.search(key) else leaf(key)
+        longest = len(name) + ALIKE
+        while name != key and len(name) < longest and (name in filled or name in value):
             name += name[:1]  # two keys of one length must stay two
         filled[name] = _walk(inner, of, key if isinstance(key, str) else "", words, leaf, depth + 1)
     return filled
@@ -243,6 +232,8 @@ def _walk_bytes(value: bytes, leaf: Leaf) -> bytes:
 
 
 def _is_kept(key: str, value: str, annotation: Any, words: frozenset[str]) -> bool:
+    if _SECRET.search(value):
+        return False
     if annotation is Address or Address in get_args(annotation) or key in PLACES:
         return value == "" or _PLACE.fullmatch(value) is not None
     if key in words:

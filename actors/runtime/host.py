@@ -21,6 +21,7 @@ from actors.runtime.exits import Exit, reraise
 from actors.runtime.frames import pack_frame, read_frame
 from actors.runtime.gate import Gate
 from actors.runtime.lending import LendingMailbox
+from actors.runtime.ring import LentRing, Ring, ring_of, turned_into
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.system import DeadLetter
 from messages.envelope import Envelope, from_bytes
@@ -82,7 +83,8 @@ class Hosted(SupervisedActor[Any]):
         super().attach(cell)
         assert isinstance(cell.mailbox, LendingMailbox), "a hosted actor's mailbox lends"
         self._mailbox = cell.mailbox
-        self._border = _HostBorder(cell, cell.mailbox, self._host)
+        cell.ring = ring = turned_into(LentRing, cell.ring or ring_of(cell.incarnation, cell.handled))
+        self._border = _HostBorder(cell, cell.mailbox, ring, self._host)
         self._mailbox.look = self._border.look
         self._started: asyncio.Future[None] = cell.system.loop.create_future()
         self._stopped: asyncio.Future[None] = cell.system.loop.create_future()
@@ -149,6 +151,7 @@ class Hosted(SupervisedActor[Any]):
             self._cell.pending.setdefault(poison.id, poison)
         self._border.let_go()
         self._mailbox.take_back()
+        self._cell.ring = turned_into(Ring, self._border.ring)  # the next instance may live here
         gate.close()
         if self._said_so:
             self._host.close()
@@ -187,7 +190,8 @@ class Hosted(SupervisedActor[Any]):
     # ---- mail
 
     def handle(self, envelope: Envelope) -> None:
-        """Hands it over, unread."""
+        """Hands it over, unread. It counts as handled when it is begun."""
+        self._cell.handled -= 1
         self._mailbox.lend(envelope)
         self._border.deliver(self.address, envelope)
 
@@ -244,8 +248,9 @@ class Hosted(SupervisedActor[Any]):
 class _HostBorder(Border):
     """The border between a host's system and its guest. What the guest sends goes wherever this system can send it."""
 
-    def __init__(self, cell: Cell, mailbox: LendingMailbox, host: Host) -> None:
+    def __init__(self, cell: Cell, mailbox: LendingMailbox, ring: LentRing, host: Host) -> None:
         super().__init__(cell.system, host.send, cell.system.deliver)
+        self.ring = ring
         self._cell = cell
         self._mailbox = mailbox
         self._gate = host.gate
@@ -253,8 +258,13 @@ class _HostBorder(Border):
     def look(self) -> None:
         """Notes what has been begun meanwhile. An ask that is begun fails with the instance."""
         for envelope in self._mailbox.begun(self._gate.begun):
-            if envelope.slot in self.asked:
-                self._cell.pending[envelope.id] = envelope
+            self._note_begun(envelope)
+
+    def _note_begun(self, envelope: Envelope) -> None:
+        self.ring.begin(envelope)
+        self._cell.handled += 1
+        if envelope.slot in self.asked:
+            self._cell.pending[envelope.id] = envelope
 
     def stashed(self, number: int, slot: int, data: bytes) -> None:
         """A message that was begun is put aside over there. Until it is begun again it is lost with no instance."""
@@ -270,8 +280,8 @@ class _HostBorder(Border):
     def resumed(self, number: int) -> None:
         """It is begun again."""
         envelope = self._mailbox.resume(number)
-        if envelope is not None and envelope.slot in self.asked:
-            self._cell.pending[envelope.id] = envelope
+        if envelope is not None:
+            self._note_begun(envelope)
 
     def settled(self, envelope: Envelope) -> None:
         """The guest has answered, refused, or handed it on."""

@@ -20,9 +20,12 @@ T = TypeVar("T")
 
 LONGEST = 64 * 1024  # characters of arguments
 
+_PATH = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 _PLAIN = frozenset((str, bytes, int, float, bool, type(None)))
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(sk|pk|ghp|gho|xox[a-z])[-_]|bearer |://[^/\s]*@|[A-Za-z0-9+_-]{24,}", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"\b(sk|pk|ghp|gho|xox[a-z])[-_]|AKIA|eyJ|bearer |://[^/\s]*@|[?&]\w*(key|token|secret|auth)\w*=|\d[- .]?(\d[- .]?){11}|[A-Za-z0-9+_-]{24,}", re.IGNORECASE
+)
 
 
 class Recipe(NamedTuple):
@@ -60,6 +63,8 @@ def recipe_of(factory: Callable[[], Any]) -> Recipe:
 def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
     """The factory that the recipe describes. Raises `NoRecipe` when it isn't there any more, or makes something else than what is wanted."""
     module = recipe.path.partition(":")[0]
+    if not _PATH.fullmatch(recipe.path):
+        raise NoRecipe(f"{recipe.path!r} is no path of a class, such as app.workers:Worker")
     try:
         import_module(module)
     except ImportError as error:
@@ -71,9 +76,9 @@ def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
         raise NoRecipe(f"{recipe.path} is no {wanted.__name__}")
     try:
         args, keywords = ast.literal_eval(recipe.arguments)
-    except (ValueError, SyntaxError, TypeError) as error:
+        return partial(made, *args, **keywords)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:  # the last two when it is nested too deeply
         raise NoRecipe(f"the arguments of {recipe.path} can't be read ({error})") from error
-    return partial(made, *args, **keywords)
 
 
 def _found(path: str) -> Any:

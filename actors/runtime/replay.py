@@ -22,6 +22,8 @@ from messages.supervision import ExitReason
 
 LIMIT = 10.0  # seconds of real time
 
+_ENDS = {"ProcessExited": ("ProcessExited", "ThreadEnded")}  # what ends the program ends a thread of it
+
 Source = Callable[[], AbstractAsyncContextManager[Factory]]
 """Opens a factory inside the sandbox; what it needs is let go of at the end."""
 
@@ -63,7 +65,7 @@ def _apart(crash: CrashFile, source: Source, limit: float) -> Replayed:
         case "failed":
             return Replayed("impossible", None, None, (), ("it could not be made again", *_doubts(crash, ())))
         case "true" | "killed" | "exited":
-            same = apart.error == crash.head.reason.error != ""
+            same = crash.head.reason.error in _ENDS.get(apart.error, (apart.error,))
             reason = ExitReason(how="killed" if apart.how == "killed" else "crashed", error=apart.error, detail="replayed in a process of its own")
             return Replayed("same" if same else "another", None, reason, (), () if same else _doubts(crash, ()))
 

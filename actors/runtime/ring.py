@@ -78,7 +78,7 @@ class Ring(deque[Envelope]):
     def make_room(self) -> None:
         """Called when a large message was appended."""
         if not make_room(self):
-            self.append(_hollow(self.pop()))
+            super().append(_hollow(self.pop()))
 
     def incarnate(self, incarnation: int, begun: int) -> None:
         """A new incarnation starts."""
@@ -116,6 +116,32 @@ class Ring(deque[Envelope]):
     def incarnation_of(self, number: int) -> int:
         """Which incarnation began message number `number` (from 1)."""
         return next((incarnation for incarnation, at in reversed(self.starts) if at < number), self.starts[0][0])
+
+
+class LentRing(Ring):
+    """That of an actor that lives elsewhere. Its cell hands messages over long before they are begun: the host says when one is."""
+
+    def append(self, envelope: Envelope) -> None:
+        """Nothing: the message is only handed over."""
+
+    def make_room(self) -> None:
+        """Nothing, for the same reason."""
+
+    def begin(self, envelope: Envelope) -> None:
+        """Notes a message that is begun."""
+        deque.append(self, envelope)
+        if envelope.size > SMALL:
+            super().make_room()
+
+
+R = TypeVar("R", bound=Ring)
+
+
+def turned_into(kind: type[R], ring: Ring) -> R:
+    """The same ring, as one of the other kind."""
+    other = kind(ring, MESSAGES)
+    other.starts, other.heard, other.first, other.exits = ring.starts, ring.heard, ring.first, ring.exits
+    return other
 
 
 def ring_of(incarnation: int, begun: int) -> Ring:

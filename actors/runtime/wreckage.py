@@ -3,7 +3,7 @@
     exception --remains--> Remains (no frames, no locals) --told, place--> crash file
 
 `remains` is called on the loop and reads no file; the text is made elsewhere, where reading source files stops nobody. Frames and lines
-of source are code; what an exception says may repeat content, so every such text goes through `scrub`.
+of source are code; what an exception says may repeat content, so every such text is scrubbed: see `hearsay.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from actors.runtime.hearsay import is_code, scrubber
 
 FRAMES = 60  # of one exception; a recursion is told by its ends
 SAYS = 1000  # characters of what one exception says
@@ -36,9 +38,17 @@ def remains(error: BaseException) -> Remains:
     return Remains(type(error), error, error.__traceback__, limit=-FRAMES, lookup_lines=False, compact=True)
 
 
-def told(left: Remains, scrub: Callable[[str], str]) -> str:
-    """The traceback as Python prints it, with what exceptions say scrubbed and cut."""
-    return "".join(_told(left, scrub, CHAIN))
+def told(left: Remains) -> str:
+    """The traceback as Python prints it, with what exceptions say cut, and told in words of the code only."""
+    code = "".join(_told(left, lambda _: "", CHAIN))
+    return "".join(_told(left, scrubber(code), CHAIN))
+
+
+def told_again(traceback: str) -> str:
+    """The same for a traceback that is text already, from another thread or process."""
+    lines = traceback.splitlines(keepends=True)
+    scrub = scrubber("".join(filter(is_code, lines)))
+    return "".join(line if is_code(line) else scrub(line) for line in lines)
 
 
 def place(left: Remains) -> tuple[Spot, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from actors.gateway.exchange import Exchange
+from actors.gateway.http import Http
 from actors.provider.account import Account
 from actors.provider.attempt import Attempt
 from actors.router.actor import Router
@@ -113,3 +114,10 @@ def test_with_several_makes_nobody_knows_what_was_added() -> None:
 def test_a_factory_makes_a_new_instance_each_time() -> None:
     factory = factory_at(Supervisor(ChildSpec("a", Worker)), "/a")
     assert factory() is not factory()
+
+
+async def test_the_door_starts_in_the_sandbox_and_lets_nobody_in(opened: Any) -> None:
+    door = await opened("/gateway/http")
+    assert isinstance(door, Http)
+    await door.listener.open()
+    assert door.listener.gate.port == 0

@@ -70,5 +70,9 @@ def fake_provider(request: pytest.FixtureRequest) -> FakeProvider:
     """An OpenAI-compatible server with scripted faults: `fake_provider.base_url`, `.script("cut_at/3")`, `.calls`."""
     if not request.config.pluginmanager.hasplugin("asyncio"):
         pytest.fail(f"fake_provider needs the package pytest-asyncio: {REMEDY}; or use `async with FakeProvider() as fake`", pytrace=False)
+    marked = request.node.get_closest_marker("asyncio")
+    scope = (marked and marked.kwargs.get("loop_scope")) or request.config.getini("asyncio_default_test_loop_scope") or "function"
+    if scope != "function":  # nobody would run its loop while the test runs
+        pytest.fail(f"fake_provider needs a test with a loop of its own, this one's scope is {scope}: use `async with FakeProvider() as fake`", pytrace=False)
     fake: FakeProvider = request.getfixturevalue("undying_running_provider")
     return fake

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from actors.runtime.crash_file import CrashFile, Damaged, load, prune, write
+from actors.runtime.crash_file import CrashFile, Damaged, decoded, encoded, load, prune, write
 from actors.runtime.crashes import Crashes
 from supervisors.spec import ChildSpec
 from tests.actors.runtime.trees import Worker
@@ -27,6 +27,15 @@ async def test_only_the_newest_files_are_kept_within_their_number_and_their_byte
     assert [path.stem[8] for path in sorted(folder.iterdir())] == ["4", "5", "6", "7", "8", "9"]
     prune(folder, 100, 3 * size)
     assert [path.stem[8] for path in sorted(folder.iterdir())] == ["7", "8", "9"]
+    prune(folder, 100, size - 1)
+    assert [path.stem[8] for path in sorted(folder.iterdir())] == ["9"]  # the latest, however large it is
+
+
+@pytest.mark.parametrize("at", [-1.0, 1e18])
+async def test_a_time_that_nobody_can_be_told_is_damage(tmp_path: Path, at: float) -> None:
+    crash = await crash_of(tmp_path, Worker, Break())
+    with pytest.raises(Damaged, match="its head is not as it should be"):
+        decoded(encoded(CrashFile(crash.head.model_copy(update={"at": at}), crash.entries)))
 
 
 async def test_files_are_their_owners_alone(tmp_path: Path) -> None:

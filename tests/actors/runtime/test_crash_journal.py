@@ -23,7 +23,7 @@ from supervisors.dynamic import DynamicSupervisor
 from supervisors.spec import ChildSpec
 from tests.actors.runtime.trees import Worker
 from tests.actors.runtime.victims import CANARY, WALL, Asker, Mourner, Reader, Remote, Sum, Thrower, crash_of, scene
-from tests.actors.runtime.vocabulary import Add, Blob, Break, BreakAsked, Echo, Fail, Go, Total, Totalled
+from tests.actors.runtime.vocabulary import Add, Blob, Break, BreakAsked, Echo, Fail, Go, Heard, Total, Totalled
 
 
 @pytest.fixture(autouse=True)
@@ -189,8 +189,43 @@ async def test_a_traceback_from_another_process_is_told_without_content(tmp_path
         set_up.tell("/a", Go())
         await set_up.crashed()
         [crash] = await set_up.written()
-    assert crash.head.traceback == reason.traceback  # what nobody was told is no content
+    assert crash.head.traceback == "Traceback ...\nValueError: *** *** ***** ***** *** *****\n".rstrip("\n")
     assert crash.head.reason.traceback == ""
+
+
+async def test_nothing_that_an_exit_carries_along_gets_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = Fault(cls="internal", message=CANARY, names=(CANARY,))
+    monkeypatch.setattr(Remote, "exit", ExitReason(how="crashed", error="ValueError", detail=CANARY, traceback=CANARY, fault=fault))
+    async with scene(tmp_path, ChildSpec("a", Remote)) as set_up:
+        set_up.tell("/a", Go())
+        await set_up.crashed()
+        await set_up.written()
+        [path] = set_up.folder.iterdir()
+    assert b"quick" not in path.read_bytes() and b"brown" not in path.read_bytes()
+
+
+class Forgetful(Worker):
+    """Learns something, and says it after its messages have left the ring."""
+
+    understands = Worker.understands | {Echo.kind}
+
+    def receive(self, message: Any) -> Any:
+        if isinstance(message, Echo):
+            self.learnt = message.text
+            return Heard(text="")
+        if isinstance(message, Break):
+            raise KeyError(self.learnt)
+        return super().receive(message)
+
+
+async def test_what_an_exception_quotes_is_not_in_the_file_though_no_message_in_it_holds_that(tmp_path: Path) -> None:
+    words = "Xylophone \u738b\u5c0f\u660e 4111-1111"
+    async with scene(tmp_path, ChildSpec("a", Forgetful)) as set_up:
+        set_up.tell("/a", Echo(text=words), *(Add(n=n) for n in range(MESSAGES)), Break())
+        await set_up.crashed()
+        await set_up.written()
+        [path] = set_up.folder.iterdir()
+    assert [word for word in words.split() if word.encode() in path.read_bytes()] == []
 
 
 async def test_an_actor_that_ended_because_of_another_one_leaves_no_file(tmp_path: Path) -> None:
@@ -293,6 +328,37 @@ async def test_what_is_told_apart_does_not_grow_without_end(tmp_path: Path, monk
             set_up.tell(f"/{id}", Break())
             await set_up.crashed(f"/{id}")
         assert len(set_up.crashes._last) <= 4
+
+
+async def test_actors_without_a_file_yet_are_not_counted_one_by_one(tmp_path: Path) -> None:
+    ids = [f"w{number}" for number in range(10 * journal.QUEUED)]
+    async with scene(tmp_path, *(ChildSpec(id, Worker) for id in ids)) as set_up:
+        for id in ids:
+            set_up.tell(f"/{id}", Break())
+        await set_up.until(lambda: all(set_up.cell(f"/{id}").incarnation == 2 for id in ids))
+        assert set_up.crashes.left_out > 0 and not set_up.crashes._skipped
+
+
+async def test_a_disk_that_does_not_answer_does_not_keep_the_journal_from_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    class StuckDisk(type(tmp_path)):  # type: ignore[misc]
+        def mkdir(self, *_: Any, **__: Any) -> None:
+            answers.wait()
+
+    monkeypatch.setattr(journal, "CLOSING", 0.05)
+    async with scene(tmp_path, ChildSpec("a", Worker)) as set_up:
+        set_up.crashes.folder = StuckDisk(tmp_path)
+        set_up.tell("/a", Break())
+        await set_up.crashed()
+        with capture_logs() as logs:
+            await set_up.crashes.close()
+        assert [log["event"] for log in logs] == ["crash files not written"]
+        answers.set()
+        await set_up.crashes.written()
+    for thread in threading.enumerate():
+        if thread.name.startswith("undying-crashes"):
+            thread.join(5)
 
 
 # ---- when, and where it can't

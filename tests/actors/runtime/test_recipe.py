@@ -65,6 +65,7 @@ def test_an_argument_that_is_no_plain_data_has_no_recipe(argument: object) -> No
 
 @pytest.mark.parametrize("secret", [
     "sk-proj-abcdef", "ghp_16charsOfToken", "Bearer abc", "https://user:pass@host/", "A" * 24, "3f786850e387550fdab836ed7e6dc881de23001b", b"sk-live-1",
+    "AKIAIOSFODNN7EXAMPLE", "https://host/v1?api_key=abc", "4111 1111 1111 1111", "eyJhbGciOiJIUzI1NiJ9",
     ["fine", ["sk-proj-abcdef"]], {"deep": {"api_key": "short"}}, {"in": "sk-proj-abcdef"},
 ])  # fmt: skip
 def test_what_looks_like_a_secret_is_never_written(secret: object) -> None:
@@ -100,3 +101,15 @@ def test_a_file_makes_nothing_run_but_the_class_that_is_wanted(path: str) -> Non
 
 def test_a_path_is_told_of_anything() -> None:
     assert path_of(Sum).endswith(":Sum") and "<lambda>" in path_of(lambda: None)
+
+
+@pytest.mark.parametrize("path", ["", ":x", ".x:y", "a b:y", "a\0b:y", "a:b:c", "tests"])
+def test_a_path_that_is_none_is_refused(path: str) -> None:
+    with pytest.raises(NoRecipe, match="is no path of a class"):
+        factory_of(Recipe(path, "((), {})"), Sum)
+
+
+@pytest.mark.parametrize("arguments", ["(5, {})", "((), 5)", "1", "-" * 100_000 + "1", "(" * 5000])
+def test_arguments_that_are_none_are_refused(arguments: str) -> None:
+    with pytest.raises(NoRecipe, match="can't be read"):
+        factory_of(Recipe(path_of(Sum), arguments), Sum)

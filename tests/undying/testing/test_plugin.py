@@ -220,3 +220,11 @@ def test(undying_tree, undying_leaks):
             return (await running.ask("/counter", Total())).n
     assert asyncio.run(talk()) == 0
 ''', *WITHOUT_ASYNCIO)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["option", "mark"])
+def test_the_fake_provider_says_at_once_that_it_is_on_another_loop_than_the_test(run: Run, how: str) -> None:
+    mark = "import pytest\npytestmark = pytest.mark.asyncio(loop_scope='module')\n" if how == "mark" else ""
+    options = ["-o", "asyncio_default_test_loop_scope=module"] if how == "option" else []
+    said = run(f"{mark}async def test(fake_provider):\n    pass", *options, outcome="1 error")
+    assert "fake_provider needs a test with a loop of its own, this one's scope is module" in said

@@ -71,3 +71,17 @@ def test_a_loop_that_cannot_be_looked_into_is_refused_with_what_is_needed() -> N
             settle().send(None)
     finally:
         asyncio._set_running_loop(None)
+
+
+async def test_several_can_wait_for_the_same_loop_to_settle() -> None:
+    loop = asyncio.get_running_loop()
+    links: list[int] = []
+
+    def link(n: int) -> None:
+        links.append(n)
+        if n < 100:
+            loop.call_soon(link, n + 1)
+
+    link(1)
+    await asyncio.gather(settle(), settle(), settle())
+    assert len(links) == 100
