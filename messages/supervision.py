@@ -89,6 +89,7 @@ class ActorStatus(Part):
     """One actor as it is now. Times are in ms, `busy_ms` the time spent in its own code, `bytes` what waits in its mailbox.
 
     `pid` and `memory_kb` (resident) are those of its own process, when it has one. `stashed` messages wait for the actor's own wish.
+    Of its children, `untold` had no room in the answer.
     """
 
     address: str
@@ -116,6 +117,7 @@ class ActorStatus(Part):
     significant: bool = False
     understands: tuple[str, ...] = ()
     children: tuple[ActorStatus, ...] = ()
+    untold: int = 0
 
 
 class Described(Message, kind="supervision.described"):
@@ -125,9 +127,10 @@ class Described(Message, kind="supervision.described"):
 
 
 class Describe(Ask[Described], kind="supervision.describe"):
-    """Asks any actor what it is doing. `depth` levels of children are told, -1 for all."""
+    """Asks any actor what it is doing. `depth` levels of children are told, -1 for all, and `limit` of them altogether."""
 
     depth: int = -1
+    limit: int = Field(default=1000, ge=0)
 
 
 class Handled(Part):
@@ -236,14 +239,17 @@ class ChildEntry(Part):
 
 
 class ChildrenListed(Message, kind="supervision.children_listed"):
-    """A supervisor's children, in start order; `addresses` are theirs."""
+    """A supervisor's children, in start order; `addresses` are theirs. `untold` are those for which the answer has no room."""
 
     addresses: tuple[str, ...]
     children: tuple[ChildEntry, ...] = ()
+    untold: int = 0
 
 
 class WhichChildren(Ask[ChildrenListed], kind="supervision.which_children"):
-    """Asks a supervisor for its children. Answered in its turn: whatever was sent to it before has at least begun."""
+    """Asks a supervisor for its first `limit` children. Answered in its turn: whatever was sent to it before has at least begun."""
+
+    limit: int = Field(default=10_000, ge=0)
 
 
 class ChildrenCounted(Message, kind="supervision.children_counted"):

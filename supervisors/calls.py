@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, assert_never
 
 from actors.runtime.cell import Cell
@@ -52,7 +53,7 @@ class Steered(Family):
         """See the module."""
         match message:
             case WhichChildren():
-                return children_of(self._cell)
+                return children_of(self._cell, message.limit)
             case CountChildren():
                 return self._counted()
             case GetChildSpec():
@@ -241,10 +242,11 @@ def _told(child: Child) -> ChildSpecTold:
     )  # fmt: skip
 
 
-def children_of(cell: Cell) -> ChildrenListed:
+def children_of(cell: Cell, limit: int) -> ChildrenListed:
     """The answer to `WhichChildren`."""
-    cells = tuple(cell.children.values())
-    return ChildrenListed(addresses=tuple(child.address for child in cells), children=tuple(map(_entry, cells)))
+    cells = tuple(islice(cell.children.values(), limit))
+    addresses = tuple(child.address for child in cells)
+    return ChildrenListed(addresses=addresses, children=tuple(map(_entry, cells)), untold=len(cell.children) - len(cells))
 
 
 def _entry(cell: Cell) -> ChildEntry:

@@ -14,7 +14,7 @@ Invariants:
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,8 +39,8 @@ def verdict(restart: RestartType, how: ExitHow) -> Verdict:
 
 
 def add_restart(history: tuple[float, ...], now: float, intensity: Intensity) -> tuple[bool, tuple[float, ...]]:
-    """One more restart at `now` (seconds): whether that is still allowed, and the history with it."""
-    recent = (*history[bisect_right(history, now - intensity.seconds) :], now)
+    """One more restart at `now` (seconds): whether that is still allowed, and the history with it. One exactly a window ago counts, as with OTP."""
+    recent = (*history[bisect_left(history, now - intensity.seconds) :], now)
     return len(recent) <= intensity.restarts, recent[-intensity.restarts - 1 :]
 
 

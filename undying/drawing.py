@@ -47,10 +47,11 @@ def rows(actor: Actor, stem: str = "", mark: str = "", name: str = "/") -> Itera
     hidden = temporary[TEMPORARY:]
     shown = [child for child in children if child not in hidden] if hidden else children
     for child in shown:
-        is_last = child is shown[-1] and not hidden
+        is_last = child is shown[-1] and not hidden and not actor["untold"]
         yield from rows(child, below, "└── " if is_last else "├── ", child["address"].rpartition("/")[2])
-    if hidden:
-        yield f"{below}└── ...", len(hidden)
+    more = len(hidden) + actor["untold"]
+    if more:
+        yield f"{below}└── ...", more
 
 
 def draw(tree: Actor) -> list[str]:

@@ -54,6 +54,7 @@ from messages.supervision import (
 if TYPE_CHECKING:
     from actors.runtime.supervised import SupervisedActor
 
+MANY = 64  # asks put off before anybody looks which of them are too late
 BATCH = 64  # messages handled before the loop gets its turn
 START_LIMIT = 10.0
 AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume", "supervision.tell_history")  # answered by the cell itself
@@ -70,7 +71,7 @@ class Cell:
     """See the module. A tree may have a hundred thousand of them: what an idle one doesn't need is made when it does."""
 
     __slots__ = (
-        "_by_hand", "_drop", "_limit", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "crashes",
+        "_by_hand", "_drop", "_limit", "_many", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "crashes",
         "current", "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
         "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "ring", "significant", "slots", "started_at", "state",
         "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
@@ -118,6 +119,7 @@ class Cell:
         self.links: set[Cell] | None = None  # whose end ends this one, and the other way round
         self._by_hand = False  # suspended until somebody says otherwise
         self._drop = 0
+        self._many = MANY
         self._limit: asyncio.TimerHandle | None = None  # of the start or the stop under way
         self._scheduled = False
         self._on_started: Started | None = None
@@ -527,7 +529,7 @@ class Cell:
             case None:
                 return
             case Describe():
-                answer = Described(status=status_of(self, message.depth))
+                answer = Described(status=status_of(self, message.depth, message.limit))
             case TellHistory():
                 answer = history_of(self)
             case Suspend() | Resume():
@@ -583,6 +585,16 @@ class Cell:
         if outcome is not None and onward.slot:
             self.system.settle(onward.slot, outcome)
         return outcome
+
+    def put_off(self, envelope: Envelope) -> None:
+        """It is answered later. Those that nobody waits for any more are let go, whenever they may be half of all: none is kept for ever."""
+        pending = self.pending
+        if len(pending) >= self._many:
+            now = self.system.now()
+            for id in [id for id, old in pending.items() if old.deadline is not None and old.deadline <= now]:
+                del pending[id]
+            self._many = max(MANY, 2 * len(pending))
+        pending[envelope.id] = envelope
 
     def _not_understood(self, why: str) -> Fault:
         return Fault(cls="not_understood", message=f"{why}; understood here: {', '.join(sorted(self.accepts))}", names=tuple(sorted(self.accepts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,18 @@ from messages.supervision import ActorStatus
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
 
+LIMIT = 1000  # actors in one answer: a loop that describes a hundred thousand does nothing else for seconds
 
-def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
-    """What is known of this actor now, and of its children down to `depth` levels (-1: all)."""
+
+def status_of(cell: Cell, depth: int = -1, limit: int = LIMIT) -> ActorStatus:
+    """What is known of this actor now, and of its children down to `depth` levels (-1: all), at most `limit` of them altogether."""
+    return _status(cell, depth, [limit])
+
+
+def _status(cell: Cell, depth: int, room: list[int]) -> ActorStatus:
+    """`room` is how many more may be told: those of one actor first, then what is below them."""
+    children = tuple(islice(cell.children.values(), room[0])) if depth else ()
+    room[0] -= len(children)
     now, instance, oldest = cell.system.now(), cell.instance, cell.mailbox.oldest()
     pid = None if instance is None else instance.pid
     return ActorStatus(
@@ -26,7 +36,7 @@ def status_of(cell: Cell, depth: int = -1) -> ActorStatus:
         isolation=cell.isolation, pid=pid, memory_kb=None if pid is None else resident_kb(pid),
         bytes=cell.mailbox.size, stashed=cell.mailbox.stashed, crashes=cell.crashes, significant=cell.significant,
         understands=tuple(sorted(cell.accepts)),
-        children=tuple(status_of(child, depth - 1) for child in cell.children.values()) if depth else (),
+        children=tuple(_status(child, depth - 1, room) for child in children), untold=len(cell.children) - len(children) if depth else 0,
     )  # fmt: skip
 
 

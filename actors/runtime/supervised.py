@@ -222,7 +222,7 @@ class SupervisedActor(_Actor, Generic[I]):
         envelope = self._cell.current
         assert envelope is not None, "later() belongs into receive"
         if envelope.slot:
-            self._cell.pending[envelope.id] = envelope
+            self._cell.put_off(envelope)
         return Later(self._cell, envelope)
 
     def forward(self, address: str) -> Later:

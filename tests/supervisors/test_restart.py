@@ -31,7 +31,7 @@ def test_a_history_holds_the_latest_restarts_of_one_window_and_never_more_than_i
         _, history = add_restart(history, now, intensity)
         assert history[-1] == now
         assert list(history) == sorted(history)
-        assert all(at > now - intensity.seconds for at in history)
+        assert all(at >= now - intensity.seconds for at in history)
         assert len(history) <= intensity.restarts + 1
 
 
@@ -40,7 +40,7 @@ def test_a_restart_is_allowed_exactly_when_it_and_those_of_the_window_before_it_
     history: tuple[float, ...] = ()
     for index, now in enumerate(times):
         allowed, history = add_restart(history, now, intensity)
-        in_window = [at for at in times[: index + 1] if at > now - intensity.seconds]
+        in_window = [at for at in times[: index + 1] if at >= now - intensity.seconds]
         assert allowed == (len(in_window) <= intensity.restarts)
 
 

@@ -208,3 +208,15 @@ async def test_a_later_answer_that_can_not_be_sent_crashes_the_actor_and_its_ask
         outcome = await asked
         assert isinstance(outcome, Crashed)
         assert (outcome.incarnation, tree.system.now() < 1.0) == (1, True)
+
+
+async def test_asks_that_were_put_off_and_are_too_late_are_let_go() -> None:
+    async with growing(ChildSpec("a", Worker)) as tree:
+        for _ in range(10):
+            asks = [tree.system.ask("/a", Hold(), timeout=1.0) for _ in range(100)]
+            await asyncio.gather(*asks, return_exceptions=True)
+        assert len(tree.cell("/a").pending) < 250
+        held = tree.system.ask("/a", Hold(), timeout=100.0)
+        await quiet()
+        tree.system.tell("/a", Release())
+        assert (await held).incarnation == 1  # one that somebody waits for is kept

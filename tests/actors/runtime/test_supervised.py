@@ -12,7 +12,7 @@ from actors.runtime.asyncio_actor import AsyncioActor
 from actors.runtime.supervised import SupervisedActor
 from messages.message import Message
 from messages.outcome import Crashed
-from messages.supervision import Delay, Describe, ExitReason
+from messages.supervision import Delay, Describe, ExitReason, WhichChildren
 from supervisors.restart import Backoff
 from supervisors.spec import ChildSpec, Intensity
 from supervisors.supervisor import Supervisor
@@ -156,6 +156,16 @@ async def test_status_is_told_as_deep_as_it_is_asked_for() -> None:
         assert depths[0].children == ()
         assert [child.children for child in depths[1].children] == [()]
         assert [[grandchild.address for grandchild in child.children] for child in depths[2].children] == [["/s/a"]]
+
+
+async def test_an_answer_about_many_actors_has_room_for_so_many_and_says_how_many_it_leaves_out() -> None:
+    async with growing(*(ChildSpec(f"s{n}", lambda: Supervisor(*(ChildSpec(f"{m}", Worker) for m in range(3)))) for n in range(4))) as tree:
+        status = (await tree.system.ask("/", Describe(limit=6))).status
+        assert ([len(child.children) for child in status.children], status.untold) == ([2, 0, 0, 0], 0)
+        assert [child.untold for child in status.children] == [1, 3, 3, 3]
+        assert (await tree.system.ask("/", Describe(limit=3))).status.untold == 1
+        listed = await tree.system.ask("/s0", WhichChildren(limit=2))
+        assert (listed.addresses, len(listed.children), listed.untold) == (("/s0/0", "/s0/1"), 2, 1)
 
 
 async def test_status_tells_when_an_actor_is_started_again() -> None:
