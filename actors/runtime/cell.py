@@ -24,11 +24,12 @@ from inspect import iscoroutine
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
+from actors.runtime.bonds import NONE, Bonds
 from actors.runtime.describe import status_of
 from actors.runtime.exits import Exit, InjectedCrash, crash_reason, error_of, reraise, traceback_of
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.ring import SMALL, End, Heard, Ring, history_of, ring_of, weight
-from actors.runtime.system import TRACE, ActorSystem, Resident
+from actors.runtime.system import TRACE, ActorSystem
 from actors.runtime.timer import Timer
 from messages.envelope import Address, Envelope
 from messages.faults import Fault
@@ -40,7 +41,6 @@ from messages.supervision import (
     Delay,
     Describe,
     Described,
-    Down,
     Drop,
     ExitReason,
     Isolation,
@@ -61,20 +61,19 @@ AT_ONCE = ("supervision.describe", "kernel.suspend", "kernel.resume", "supervisi
 KERNEL_KINDS = ("kernel.crash", "kernel.delay", "kernel.drop", *AT_ONCE)
 WORKING = ("running", "half_open")
 OTHERS_DOING = ("Killed", "ShutdownTimeout", "LinkedExit")  # ends that are no crash of the actor's own
-NONE: Any = frozenset()  # stands for a set that nobody has put anything into yet
 
 Started = Callable[[ExitReason | None], None]
 """Told once how a start went: None when the actor runs, else why not. Called before `start` returns, or in the parent's turn."""
 
 
-class Cell:
+class Cell(Bonds):
     """See the module. A tree may have a hundred thousand of them: what an idle one doesn't need is made when it does."""
 
     __slots__ = (
         "_by_hand", "_drop", "_limit", "_many", "_on_started", "_on_stopped", "_scheduled", "accepts", "address", "busy", "children", "crashes",
-        "current", "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "links", "mailbox",
+        "current", "exiting", "factory", "handled", "incarnation", "instance", "isolation", "last_exit", "last_exit_at", "mailbox",
         "on_trial", "parent", "pending", "restart_at", "restart_type", "restarts", "ring", "significant", "slots", "started_at", "state",
-        "supervises", "system", "tasks", "timers", "trace", "watchers", "watching",
+        "supervises", "system", "tasks", "timers", "trace",
     )  # fmt: skip
 
     traced: ClassVar[bool] = False  # whether a crash is told with its traceback
@@ -83,12 +82,13 @@ class Cell:
         self, system: ActorSystem, address: Address, factory: Callable[[], SupervisedActor[Any]], parent: Cell | None, *,
         restart_type: str = "permanent", mailbox: Mailbox | None = None,
     ) -> None:  # fmt: skip
+        super().__init__()
         self.system = system
         self.address = address
         self.factory = factory
         self.parent = parent
         self.restart_type = restart_type
-        self.mailbox = mailbox or Mailbox()
+        self.mailbox = Mailbox() if mailbox is None else mailbox  # an empty one is false
         self.state: State = "stopped"
         self.instance: SupervisedActor[Any] | None = None
         self.incarnation = 0
@@ -114,9 +114,6 @@ class Cell:
         self.slots: set[int] = NONE  # asks of its own under way
         self.tasks: set[asyncio.Task[None]] = NONE
         self.timers: set[Timer] = NONE
-        self.watchers: dict[Resident, int] = {}  # who gets Down, and as which incarnation it asked for it
-        self.watching: set[Resident] = NONE
-        self.links: set[Cell] | None = None  # whose end ends this one, and the other way round
         self._by_hand = False  # suspended until somebody says otherwise
         self._drop = 0
         self._many = MANY
@@ -265,8 +262,8 @@ class Cell:
             self.system.asks.close(slot)
         self._fail_begun(poison, reason)
         self._end_children()
-        self._tell_watchers(reason)
-        self._end_linked(reason)
+        self.tell_watchers(reason)
+        self.end_linked(reason)
         self._publish("exited", reason)
         stopped, self._on_stopped = self._on_stopped, ()
         for done in stopped:
@@ -324,17 +321,6 @@ class Cell:
         if reason.fault is not None:
             return Refused(fault=reason.fault)
         return Crashed(address=self.address, incarnation=self.incarnation, error=reason.error or reason.how, detail=reason.detail)
-
-    def _tell_watchers(self, reason: ExitReason) -> None:
-        watching, self.watching = self.watching, NONE
-        for target in watching:
-            target.watchers.pop(self, None)
-        watchers, self.watchers = self.watchers, {}
-        if watchers:
-            down = Down(address=self.address, incarnation=self.incarnation, reason=reason)
-            for watcher, incarnation in watchers.items():
-                watcher.watching.discard(self)
-                watcher.notice_down(down, incarnation)
 
     def _tell_parent(self, reason: ExitReason) -> None:
         if self.parent is None:
@@ -415,11 +401,6 @@ class Cell:
         if self.instance is not None:
             self.mailbox.put_signal(signal, overtake=overtake)
             self.wake()
-
-    def notice_down(self, down: Down, incarnation: int) -> None:
-        """Gives Down to the instance that asked for it, behind what is already waiting."""
-        if incarnation == self.incarnation and self.instance is not None:
-            self.notice(DownSignal(self, self.instance, down))
 
     def wake(self) -> None:
         """Has the mailbox looked at, soon."""
@@ -640,64 +621,6 @@ class Cell:
         """Runs `then` in the instance's turn, after that many seconds."""
         return Timer(self, seconds, then, overtake=overtake)
 
-    def monitor(self, address: str) -> None:
-        """Has Down sent here when whoever lives there ends; at once when nobody does."""
-        target = self.system.resident(address)
-        if target is not None and target.watched_by(self, self.incarnation):
-            return
-        reason = ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")
-        self.notice_down(Down(address=address, incarnation=0, reason=reason), self.incarnation)
-
-    def demonitor(self, address: str) -> None:
-        """Takes it back. A Down that is here already, and was not handled yet, is dropped too."""
-        for target in tuple(self.watching):
-            if target.address == address:
-                self.watching.discard(target)
-                target.watchers.pop(self, None)
-        self.mailbox.drop_signals(lambda signal: isinstance(signal, DownSignal) and signal.down.address == address)
-
-    def link(self, address: str) -> None:
-        """Ties two lives together: when either ends other than normally, so does the other one. At once, when nobody lives there."""
-        other = self.system.directory.get(address)
-        if isinstance(other, Cell) and other.instance is not None and other is not self:
-            for one, two in ((self, other), (other, self)):
-                one.links = one.links or set()
-                one.links.add(two)
-        elif other is not self:
-            self.notice(LinkSignal(address, ExitReason(how="killed", error="NoSuchAddress", detail=f"nobody lives at {address}")))
-
-    def unlink(self, address: str) -> None:
-        """Unties them. An end that is here already, and has not had its effect, is dropped too."""
-        for other in tuple(self.links or ()):
-            if other.address == address:
-                self._untie(other)
-                other._untie(self)
-        self.mailbox.drop_signals(lambda signal: isinstance(signal, LinkSignal) and signal.address == address)
-
-    def _untie(self, other: Cell) -> None:
-        if self.links is not None:
-            self.links.discard(other)
-            self.links = self.links or None
-
-    def _end_linked(self, reason: ExitReason) -> None:
-        links, self.links = self.links, None
-        for other in links or ():
-            other._untie(self)
-            if reason.how != "normal":
-                other.notice(LinkSignal(self.address, reason))
-
-    def watched_by(self, watcher: Resident, incarnation: int) -> bool:
-        """From now on that one gets Down when the instance here ends; False when none lives here."""
-        if self.instance is not None:
-            self.add_watcher(watcher, incarnation)
-        return self.instance is not None
-
-    def add_watcher(self, watcher: Resident, incarnation: int) -> None:
-        """The same before the start: that one is also told when it fails."""
-        self.watchers[watcher] = incarnation
-        watcher.watching = watcher.watching or set()
-        watcher.watching.add(self)
-
     def suspend(self) -> None:
         """Handles nothing until `resume`; the mailbox goes on filling."""
         if self.state in WORKING:
@@ -741,36 +664,3 @@ class Cell:
             system.publish(
                 Decision(at=system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail, everyday=everyday)
             )
-
-
-class DownSignal:
-    """Down on its way through a mailbox."""
-
-    __slots__ = ("cell", "down", "instance")
-
-    def __init__(self, cell: Cell, instance: SupervisedActor[Any], down: Down) -> None:
-        self.cell = cell
-        self.instance = instance
-        self.down = down
-
-    def __call__(self) -> None:
-        """In the turn of the instance that asked for it."""
-        self.cell.hear(self.down.address, "", self.down)
-        self.instance.down(self.down)
-
-
-class LinkSignal:
-    """The end of a linked actor on its way through a mailbox."""
-
-    __slots__ = ("address", "reason")
-
-    def __init__(self, address: str, reason: ExitReason) -> None:
-        self.address = address
-        self.reason = reason
-
-    def __call__(self) -> None:
-        """In the turn of an actor that was linked to that one: it ends for the same reason."""
-        reason = self.reason
-        how = reason.how if reason.how in ("shutdown", "failed") else "crashed"
-        detail = f"linked to {self.address}, which ended: {reason.how} {reason.error} {reason.detail}".strip()
-        raise Exit(ExitReason(how=how, error="LinkedExit", detail=detail, fault=reason.fault))
