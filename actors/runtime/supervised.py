@@ -135,10 +135,13 @@ class SupervisedActor(_Actor, Generic[I]):
             answer = refusal
         if answer is None and not envelope.slot:
             return
-        if isinstance(answer, Stashed):
-            self._cell.mailbox.stash(envelope)
-        elif not isinstance(answer, Later):
+        if isinstance(answer, Later):
+            if isinstance(answer, Stashed):
+                self._cell.mailbox.stash(envelope)
+        elif answer is None or isinstance(answer, Refusal):
             self._cell.respond(envelope, answer)
+        elif envelope.slot:  # what `respond` would do, without the call
+            self._cell.system.answer(envelope, answer, self._cell.address)
 
     def passed_over(self, envelope: Envelope) -> None:
         """A message that was dropped instead of handled: its deadline had passed. For supervisors that owe somebody a Down."""

@@ -264,12 +264,13 @@ class ActorSystem:
 
     def answer(self, envelope: Envelope, answer: Message, sender: Address, *, fresh: bool = False) -> None:
         """Answers the ask in this envelope. An answer that comes too late is counted and dropped. `fresh`: nobody else holds it."""
-        slot = envelope.slot
-        if slot in self.asks.slots and slot in self.asks.relays:
-            pack(answer)
-        elif slot in self.asks.slots and self._packs and not fresh:
-            answer = unpack(pack(answer))  # before the slot goes: what can't be packed crashes the answerer, and that settles it
-        if slot not in self.asks.slots or not self.asks.settle(slot, answer, False):
+        slot, asks = envelope.slot, self.asks
+        if slot in asks.slots:  # packed before the slot goes: what can't be packed crashes the answerer, and that settles it
+            if slot in asks.relays:
+                pack(answer)
+            elif self._packs and not fresh:
+                answer = unpack(pack(answer))
+        if slot not in asks.slots or not asks.settle(slot, answer, False):
             self.late_replies += 1
         elif envelope.trace:
             self.hops.append((envelope.trace, self.now(), answer.kind, sender, envelope.reply_to or OUTSIDE))
