@@ -8,6 +8,7 @@ Both are of one instance: they vanish with it, and its successor begins without 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 NONE: Any = frozenset()  # stands for a set that nobody has put anything into yet
 
 
-class Bonds:
+class Bonds(ABC):
     """What a cell has to do with the ends of others. `watchers` says as which incarnation each asked for Down."""
 
     __slots__ = ("links", "watchers", "watching")
@@ -41,17 +42,17 @@ class Bonds:
         self.watching: set[Resident] = NONE
         self.links: set[Bonds] | None = None
 
+    @abstractmethod
     def deliver(self, envelope: Envelope) -> Outcome | None:
         """See `Cell`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def notice(self, signal: Callable[[], None], *, overtake: bool = False) -> None:
         """See `Cell`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hear(self, address: str, asked: str, message: Message) -> None:
         """See `Cell`."""
-        raise NotImplementedError
 
     # ---- monitors
 
