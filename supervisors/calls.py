@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, assert_never
 
 from actors.runtime.cell import Cell
+from actors.runtime.origin import origin_of
 from actors.runtime.supervised import Later
 from messages.faults import Fault, FaultClass
 from messages.message import Message
@@ -232,12 +233,8 @@ def _not_started(child: Child, reason: ExitReason) -> Fault:
 
 def _told(child: Child) -> ChildSpecTold:
     spec, mailbox = child.spec, child.cell.mailbox
-    start: Any = spec.start
-    while isinstance(start, partial):
-        start = start.func
-    name = f"{getattr(start, '__module__', '')}:{getattr(start, '__qualname__', type(start).__qualname__)}"
     return ChildSpecTold(
-        id=spec.id, make=name, restart=spec.restart, shutdown_ms=None if spec.shutdown is None else int(spec.shutdown * 1000),
+        id=spec.id, make=origin_of(spec.start).path, restart=spec.restart, shutdown_ms=None if spec.shutdown is None else int(spec.shutdown * 1000),
         significant=spec.significant, isolation=spec.isolation, max_messages=mailbox.max_messages, max_bytes=mailbox.max_bytes,
     )  # fmt: skip
 

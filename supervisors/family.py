@@ -28,7 +28,7 @@ from messages.outcome import AskFailed, describe
 from messages.supervision import Decision, ExitReason
 from supervisors.housing import house
 from supervisors.quarantine import Quarantine
-from supervisors.restart import Backoff, add_restart, verdict
+from supervisors.restart import Backoff, add_restart, ends_supervisor, next_step, verdict
 from supervisors.spec import AutoShutdown, ChildSpec, Intensity, OnExhausted, checked, fitting, one_of
 
 
@@ -189,36 +189,40 @@ class Family(SupervisedActor[Any]):
 
     def _ended_for_good(self, child: Child) -> None:
         """By itself, that is: what a supervisor stops, alone or with its group, never ends the supervisor."""
-        if not child.spec.significant or self.auto_shutdown == "never":
+        if not child.spec.significant:
             return
-        others = any(other.spec.significant and not other.stopped for other in self.kids.values() if other is not child)
-        if self.auto_shutdown == "any_significant" or not others:
-            detail = f"{child.cell.address} ended, and auto_shutdown is {self.auto_shutdown}"
-            self.publish("auto_shutdown", child.cell, detail)
-            self._cell.leave(ExitReason(how="shutdown", error="AutoShutdown", detail=detail), None)
+        others = sum(other.spec.significant and not other.stopped for other in self.kids.values() if other is not child)
+        if ends_supervisor(self.auto_shutdown, others):
+            self._give_up("auto_shutdown", "AutoShutdown", child, f"{child.cell.address} ended, and auto_shutdown is {self.auto_shutdown}")
+
+    def _give_up(self, event: str, error: str, child: Child, detail: str) -> None:
+        """Ends this supervisor, in order."""
+        self.publish(event, child.cell, detail)
+        self._cell.leave(ExitReason(how="shutdown", error=error, detail=detail), None)
 
     def _restart(self, child: Child, incarnation: int) -> None:
         """Starts it again: at once, or later when this is too often, or not at all when that escalates."""
         if self._due(child.cell, incarnation, partial(self._restart, child, incarnation)) is None:
             return
         child.failed = False
-        if child.cell.on_trial:
-            self._shut_away(child, incarnation)
-            return
-        allowed, self._history = add_restart(self._history, self.now, self.intensity)
-        if allowed:
-            self._begin_again(child, incarnation)
-        elif self.on_exhausted == "escalate":
-            detail = f"more than {self.intensity.restarts} restarts in {self.intensity.seconds:g} s, the last one for {child.cell.address}"
-            self.publish("gave_up", child.cell, detail)
-            self._cell.leave(ExitReason(how="shutdown", error="MaxIntensityReached", detail=detail), None)
-        elif self.on_exhausted == "backoff":
-            child.too_fast += 1
-            wait = self.backoff.wait(child.too_fast, self.system.chance())
-            self.publish("restarting", child.cell, f"wait number {child.too_fast}", wait)
-            self._wait(child, incarnation, wait)
-        else:
-            self._shut_away(child, incarnation)
+        on_trial, allowed = child.cell.on_trial, True
+        if not on_trial:
+            allowed, self._history = add_restart(self._history, self.now, self.intensity)
+        match next_step(on_trial, allowed, self.on_exhausted):
+            case "restart":
+                self._begin_again(child, incarnation)
+            case "escalate":
+                often = f"more than {self.intensity.restarts} restarts in {self.intensity.seconds:g} s"
+                self._give_up("gave_up", "MaxIntensityReached", child, f"{often}, the last one for {child.cell.address}")
+            case "backoff":
+                child.too_fast += 1
+                wait = self.backoff.wait(child.too_fast, self.system.chance())
+                self.publish("restarting", child.cell, f"wait number {child.too_fast}", wait)
+                self._wait(child, incarnation, wait)
+            case "quarantine":
+                self._shut_away(child, incarnation)
+            case never:
+                assert_never(never)
 
     def _shut_away(self, child: Child, incarnation: int) -> None:
         child.step += 1

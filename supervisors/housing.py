@@ -9,6 +9,7 @@ from typing import Any
 from actors.runtime.cell import Cell
 from actors.runtime.host import Host, Hosted
 from actors.runtime.lending import LendingMailbox
+from actors.runtime.origin import origin_of
 from actors.runtime.process_host import ProcessHost
 from actors.runtime.supervised import SupervisedActor
 from actors.runtime.thread_host import ThreadHost
@@ -36,6 +37,5 @@ def _hosted(host: Callable[[], Host], start: Callable[[], Any], make: type[Super
 
 def actor_class(start: Callable[[], Any]) -> type[SupervisedActor[Any]] | None:
     """The class of actor that this makes, where one can see it without calling it."""
-    while isinstance(start, partial):
-        start = start.func
-    return start if isinstance(start, type) and issubclass(start, SupervisedActor) else None
+    made = origin_of(start).made
+    return made if isinstance(made, type) and issubclass(made, SupervisedActor) else None

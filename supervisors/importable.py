@@ -8,13 +8,12 @@ A lambda, a class inside a function and whatever stands in `__main__` have no pa
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from functools import partial
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgpack
+
+from actors.runtime.origin import found_at, origin_of
 
 REMEDY = "move it to the top level of a module that can be imported, and give arguments with functools.partial"
 
@@ -33,28 +32,18 @@ class Importable(NamedTuple):
 
 def importable(start: Callable[[], Any]) -> Importable:
     """How to start it from another process. Raises `NotImportable`."""
-    positional: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}
-    while isinstance(start, partial):
-        positional, keywords = (*start.args, *positional), {**start.keywords, **keywords}
-        start = start.func
-    module, name = getattr(start, "__module__", None), getattr(start, "__qualname__", None)
+    origin = origin_of(start)
+    made, positional, keywords = origin
+    module, name = getattr(made, "__module__", None), getattr(made, "__qualname__", None)
     if module is None or name is None:
-        raise NotImportable(f"{start!r} has no import path: {REMEDY}")
+        raise NotImportable(f"{made!r} has no import path: {REMEDY}")
     if module == "__main__":
         raise NotImportable(f"{name} stands in the program itself (__main__), which another process does not import: {REMEDY}")
     if "<" in name:  # <lambda>, <locals>
         raise NotImportable(f"{module}.{name} is a lambda, or local to a function: {REMEDY}")
-    if not _leads_to(start, module, name):
-        raise NotImportable(f"{module}.{name} is something else than {start!r}: {REMEDY}")
+    if found_at(origin.path) != made:
+        raise NotImportable(f"{module}.{name} is something else than {made!r}: {REMEDY}")
     return Importable(module, name, _packed(positional, keywords))
-
-
-def _leads_to(start: Any, module: str, name: str) -> bool:
-    try:
-        return bool(attrgetter(name)(sys.modules[module]) == start)
-    except (KeyError, AttributeError):
-        return False
 
 
 def _packed(positional: tuple[Any, ...], keywords: dict[str, Any]) -> bytes:

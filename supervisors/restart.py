@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from messages.supervision import ExitHow, RestartType
-from supervisors.spec import Intensity, Strategy, not_negative
+from supervisors.spec import AutoShutdown, Intensity, OnExhausted, Strategy, not_negative
 
 Verdict = Literal["restart", "forget", "keep"]
 """forget: the child and its address go; keep: its spec stays, nothing lives there until somebody starts it."""
+
+Step = Literal["restart"] | OnExhausted
+"""restart: now; else what the supervisor does when restarts come too fast."""
 
 _MEANT: frozenset[ExitHow] = frozenset(("normal", "shutdown"))
 
@@ -42,6 +45,24 @@ def add_restart(history: tuple[float, ...], now: float, intensity: Intensity) ->
     """One more restart at `now` (seconds): whether that is still allowed, and the history with it. One exactly a window ago counts, as with OTP."""
     recent = (*history[bisect_left(history, now - intensity.seconds) :], now)
     return len(recent) <= intensity.restarts, recent[-intensity.restarts - 1 :]
+
+
+def next_step(on_trial: bool, allowed: bool, on_exhausted: OnExhausted) -> Step:
+    """What follows the end of a child that is to be restarted. What ended on trial goes back, whatever the intensity would still allow."""
+    if on_trial:
+        return "quarantine"
+    return "restart" if allowed else on_exhausted
+
+
+def ends_supervisor(auto_shutdown: AutoShutdown, others: int) -> bool:
+    """Whether a significant child that has ended for good ends its supervisor, with so many other significant ones that live or will again."""
+    match auto_shutdown:
+        case "never":
+            return False
+        case "any_significant":
+            return True
+        case "all_significant":
+            return others == 0
 
 
 def affected(strategy: Strategy, ids: tuple[str, ...], failed: str) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from typing import Any, Literal, get_args
 
+from actors.runtime.origin import origin_of
 from messages.message import Ask
 from messages.supervision import Isolation, RestartType
 from supervisors.importable import NotImportable, importable
@@ -97,9 +97,7 @@ class ChildSpec:
         """Whether the actor can live there."""
         if self.isolation == "task":
             return
-        made = self.start
-        while isinstance(made, partial):
-            made = made.func
+        made = origin_of(self.start).made
         if isinstance(made, type) and any(vars(base).get("strategy_name") for base in made.__mro__):
             raise BadSpec(f"isolation of {self.id!r}: {self.isolation!r}, must be 'task' for a supervisor: only its children may live elsewhere")
         if self.isolation == "process":

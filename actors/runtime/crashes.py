@@ -27,7 +27,8 @@ from actors.runtime.crash_file import CrashFile, Entry, Head, find, heads, prune
 from actors.runtime.exits import Exit
 from actors.runtime.filler import Filled, Filler
 from actors.runtime.hearsay import scrubber
-from actors.runtime.recipe import NoRecipe, path_of, recipe_of
+from actors.runtime.origin import origin_of, path_of
+from actors.runtime.recipe import NoRecipe, recipe_of
 from actors.runtime.ring import Heard
 from actors.runtime.wreckage import SAYS, Remains, place, remains, told, told_again
 from messages.envelope import Envelope, to_bytes
@@ -211,9 +212,7 @@ def made(crash: _Crash, *, version: str, keep_content: bool) -> CrashFile:
 
 def _class_of(instance: SupervisedActor[Any]) -> Any:
     """The actor's class, or whatever makes it where it lives, when that is not here."""
-    made: Any = instance.made_by()
-    while isinstance(made, partial):
-        made = made.func
+    made = origin_of(instance.made_by()).made
     return made if isinstance(made, type) else type(instance)
 
 

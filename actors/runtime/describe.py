@@ -11,10 +11,8 @@ from messages.supervision import ActorStatus
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
 
-LIMIT = 1000  # actors in one answer: a loop that describes a hundred thousand does nothing else for seconds
 
-
-def status_of(cell: Cell, depth: int = -1, limit: int = LIMIT) -> ActorStatus:
+def status_of(cell: Cell, depth: int, limit: int) -> ActorStatus:
     """What is known of this actor now, and of its children down to `depth` levels (-1: all), at most `limit` of them altogether."""
     return _status(cell, depth, [limit])
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
+
+from actors.runtime.origin import found_at, origin_of
 
 T = TypeVar("T")
 
@@ -39,16 +40,12 @@ class NoRecipe(Exception):
     """This can't be made again from its name. The text says why."""
 
 
-def path_of(thing: Any) -> str:
-    """A class or a function as module:name, whether it can be imported or not."""
-    return f"{getattr(thing, '__module__', '?')}:{getattr(thing, '__qualname__', type(thing).__qualname__)}"
-
-
 def recipe_of(factory: Callable[[], Any]) -> Recipe:
     """The recipe of a factory. Raises `NoRecipe`."""
-    made, args, keywords = (factory.func, factory.args, factory.keywords) if isinstance(factory, partial) else (factory, (), {})
-    if not isinstance(made, type) or _found(path_of(made)) is not made:
-        raise NoRecipe(f"{path_of(made)} is no class that can be imported: make it one at the top of a module, or a functools.partial of one")
+    origin = origin_of(factory)
+    made, args, keywords = origin
+    if not isinstance(made, type) or found_at(origin.path) is not made:
+        raise NoRecipe(f"{origin.path} is no class that can be imported: make it one at the top of a module, or a functools.partial of one")
     for name, value in (*enumerate(args), *keywords.items()):
         if not _plain(value):
             raise NoRecipe(f"argument {name} is a {type(value).__name__}: only text, bytes, numbers, True, False, None and collections of them are noted")
@@ -57,7 +54,7 @@ def recipe_of(factory: Callable[[], Any]) -> Recipe:
     arguments = repr((args, keywords))
     if len(arguments) > LONGEST:
         raise NoRecipe(f"its arguments are longer than {LONGEST} characters")
-    return Recipe(path_of(made), arguments)
+    return Recipe(origin.path, arguments)
 
 
 def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
@@ -69,7 +66,7 @@ def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
         import_module(module)
     except ImportError as error:
         raise NoRecipe(f"{recipe.path} can't be imported ({error}): run this from where your app runs, with its folder in PYTHONPATH") from error
-    made = _found(recipe.path)
+    made = found_at(recipe.path)
     if made is None:
         raise NoRecipe(f"{module} has no {recipe.path.partition(':')[2]} any more")
     if not isinstance(made, type) or not issubclass(made, wanted):
@@ -79,17 +76,6 @@ def factory_of(recipe: Recipe, wanted: type[T]) -> Callable[[], T]:
         return partial(made, *args, **keywords)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:  # the last two when it is nested too deeply
         raise NoRecipe(f"the arguments of {recipe.path} can't be read ({error})") from error
-
-
-def _found(path: str) -> Any:
-    """What is at that path, in a module that is loaded."""
-    module, _, name = path.partition(":")
-    thing: Any = sys.modules.get(module)
-    if module == "__main__":
-        return None
-    for part in name.split("."):
-        thing = getattr(thing, part, None)
-    return thing
 
 
 def _plain(value: Any) -> bool:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, c
 
 from actors.runtime.alarms import Alarms
 from actors.runtime.asks import Asks, Target
+from actors.runtime.patience import put_off
 from messages.envelope import Address, Envelope
 from messages.message import Ask, Message, pack, unpack
 from messages.outcome import AskFailed, DeadlinePassed, NoSuchAddress, Outcome, describe, is_outcome
@@ -42,8 +43,6 @@ ASK_TIMEOUT = 30.0
 DEAD_LETTERS = 1000
 HOPS = 10_000
 UNPACKED = 256  # bytes that a message counts for which nobody packed
-ROOT_FREE = 3  # ends of the root within ROOT_WINDOW seconds after which it is started again without a wait
-ROOT_WINDOW = 5.0
 LOOP_GRACE = 1.0  # seconds that a loop may be late with the end of an ask, for a thread that waits
 ROOT_RETRY = 0.25
 ABANDON_AFTER = 5.0  # seconds a cancelled task may take to go
@@ -141,7 +140,7 @@ class ActorSystem:
         self.began = self.loop.time()
         self.root: Cell | None = None
         self.stopping = False
-        self._root_ends: list[float] = []
+        self._root_ends: tuple[float, ...] = ()
         self.alarms = Alarms(self.loop)
         self.turning: Cell | None = None  # whose turn it is; the watchdog looks at it from its thread
         self.turn_limit = float("inf")  # seconds of real time; a longer turn is told to `long_turn`
@@ -321,18 +320,12 @@ class ActorSystem:
         """The root never gives up after start-up: there is nobody above it who could do better. It only slows down."""
         if self.stopping or root.state != "stopped":
             return
-        wait = self._root_wait()
+        wait, self._root_ends = put_off(self._root_ends, self.now(), self.chance())
         if wait:
             root.restart_at = self.now() + wait
             self.loop.call_at(root.restart_at, self._start_root_again, root)
         else:
             self._start_root_again(root)
-
-    def _root_wait(self) -> float:
-        """Seconds: none for the first few ends in a while, then ever more, with full jitter."""
-        now = self.now()
-        self._root_ends = [*(at for at in self._root_ends if at > now - ROOT_WINDOW), now][-16:]
-        return self.chance() * min(1.0, 0.05 * 2 ** (len(self._root_ends) - ROOT_FREE)) if len(self._root_ends) > ROOT_FREE else 0.0
 
     def _start_root_again(self, root: Cell) -> None:
         if not self.stopping and root.state == "stopped":

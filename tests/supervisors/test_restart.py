@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from messages.supervision import ExitHow, RestartType
-from supervisors.restart import Backoff, add_restart, affected, verdict
-from supervisors.spec import Intensity, Strategy
+from supervisors.restart import Backoff, add_restart, affected, ends_supervisor, next_step, verdict
+from supervisors.spec import AutoShutdown, Intensity, OnExhausted, Strategy
 
 intensities = st.builds(Intensity, st.integers(0, 6), st.floats(0.5, 60.0))
 instants = st.lists(st.floats(0.0, 200.0), min_size=1, max_size=40).map(sorted)
@@ -87,3 +87,21 @@ def test_a_wait_is_drawn_from_nothing_to_a_ceiling_that_doubles_up_to_the_cap(ba
     assert backoff.wait(failures + 1, 1.0) == min(backoff.cap, 2.0 * ceiling)
     assert backoff.wait(1, 1.0) == backoff.first
     assert backoff.wait(failures, 0.0) == 0.0
+
+
+@given(st.booleans(), st.booleans(), st.sampled_from(get_args(OnExhausted)))
+def test_what_follows_an_end_is_a_restart_within_the_intensity_and_quarantine_for_whoever_was_on_trial(
+    on_trial: bool, allowed: bool, on_exhausted: OnExhausted
+) -> None:
+    follows = next_step(on_trial, allowed, on_exhausted)
+    assert follows in ("restart", *get_args(OnExhausted))
+    assert (follows == "restart") == (allowed and not on_trial)
+    if on_trial:
+        assert follows == "quarantine"
+    elif not allowed:
+        assert follows == on_exhausted
+
+
+@given(st.integers(0, 5))
+def test_the_first_or_the_last_significant_child_ends_its_supervisor_as_that_was_told(others: int) -> None:
+    assert [ends_supervisor(when, others) for when in get_args(AutoShutdown)] == [False, True, others == 0]

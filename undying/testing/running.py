@@ -105,7 +105,7 @@ class RunningTree:
 
     def state(self, address: str) -> State:
         """What the actor is at now: running, stopped, ..."""
-        return status_of(self.cell(address), 0).state
+        return status_of(self.cell(address), 0, 0).state
 
     def describe(self, address: str, depth: int = -1) -> asyncio.Future[Described]:
         """Its status, as `/status/actors` shows it, its children's below it."""

@@ -9,7 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from actors.runtime.recipe import NoRecipe, Recipe, factory_of, path_of, recipe_of
+from actors.runtime.origin import path_of
+from actors.runtime.recipe import NoRecipe, Recipe, factory_of, recipe_of
 from tests.actors.runtime.victims import Sum
 
 PLAIN = st.recursive(
