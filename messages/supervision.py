@@ -290,6 +290,7 @@ class Decision(Message, kind="supervision.decision"):
     """Something a supervisor decided, or the kernel saw. Published, never asked for. `at` is the loop's clock in seconds.
 
     `delay_ms` is the wait before a restart, or how long the loop was blocked. `everyday`: a temporary actor came, or went as it should.
+    `how` and `error` are those of the end that this is about; `detail` is for people, and may hold an exception's text.
     """
 
     at: float
@@ -300,5 +301,7 @@ class Decision(Message, kind="supervision.decision"):
     ]  # fmt: skip
     incarnation: int
     detail: str = ""
+    how: ExitHow | None = None
+    error: str = ""
     delay_ms: int = 0
     everyday: bool = False

@@ -203,7 +203,7 @@ class Steered(Family):
         else:
             child.stopped = True
             child.cell.turn_away()
-            self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}")
+            self.publish_failed(child, reason)
             later.refuse(_not_started(child, reason))
 
     async def _delete(self, child: Child, _group: tuple[Child, ...], later: Later) -> None:

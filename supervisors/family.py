@@ -298,7 +298,7 @@ class Family(SupervisedActor[Any]):
     def tried(self, child: Child, reason: ExitReason | None) -> None:
         if reason is not None:
             child.failed = True
-            self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}")
+            self.publish_failed(child, reason)
             self._cell.notice(partial(self._restart, child, child.cell.incarnation))
             return
         self.publish("restarted", child.cell)
@@ -352,12 +352,20 @@ class Family(SupervisedActor[Any]):
         for look in afterwards:
             self._cell.notice(look, overtake=True)
 
-    def publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0) -> None:
-        """Tells whoever listens what was decided about a child."""
+    def publish(self, event: Any, cell: Cell, detail: str = "", wait: float = 0.0, reason: ExitReason | None = None) -> None:
+        """Tells whoever listens what was decided about a child; `reason` is the end that it is about."""
         if self.system.listeners or self.system.recorders:
+            how, error = (None, "") if reason is None else (reason.how, reason.error)
             self.system.publish(
-                Decision(at=self.now, address=cell.address, event=event, incarnation=cell.incarnation, detail=detail, delay_ms=int(wait * 1000))
+                Decision(
+                    at=self.now, address=cell.address, event=event, incarnation=cell.incarnation, detail=detail, how=how, error=error,
+                    delay_ms=int(wait * 1000),
+                )
             )
+
+    def publish_failed(self, child: Child, reason: ExitReason) -> None:
+        """The same of a start that failed."""
+        self.publish("start_failed", child.cell, f"{reason.error}: {reason.detail}", reason=reason)
 
 
 def child_address(parent: str, id: str) -> Address:

@@ -166,5 +166,5 @@ def _decision(name: str, told: Mapping[str, Any]) -> Text:
 
 
 def _loudness(name: str, told: Mapping[str, Any]) -> str:
-    unmeant = name == "exited" and not str(told.get("detail", "")).startswith(("normal", "shutdown"))
+    unmeant = name == "exited" and told.get("how") not in ("normal", "shutdown")
     return "red" if unmeant else LOUD.get(name, "")

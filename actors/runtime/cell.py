@@ -660,7 +660,9 @@ class Cell(Bonds):
         system = self.system
         everyday = self.restart_type == "temporary" and (event == "started" if reason is None else reason.how in ("normal", "shutdown"))
         if system.listeners or (system.recorders and not everyday):
-            detail = "" if reason is None else f"{reason.how} {reason.error} {reason.detail}".strip()
+            how, error, detail = (None, "", "") if reason is None else (reason.how, reason.error, f"{reason.how} {reason.error} {reason.detail}".strip())
             system.publish(
-                Decision(at=system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail, everyday=everyday)
+                Decision(
+                    at=system.now(), address=self.address, event=event, incarnation=self.incarnation, detail=detail, how=how, error=error, everyday=everyday,
+                )
             )

@@ -30,13 +30,12 @@ UNMEANT = ("crashed", "killed")
 
 def log_decision(decision: Decision, *, unmeant: tuple[str, ...] = UNMEANT) -> None:
     """One line for what was not meant to happen; nothing for what was. `unmeant`: the ends that are told."""
-    how, error, *_ = [*decision.detail.split(" ", 2), "", ""]
     wait = {"wait_ms": decision.delay_ms} if decision.delay_ms else {}
     match decision.event:
-        case "exited" if how in unmeant:
-            logger.warning("exited", actor=decision.address, incarnation=decision.incarnation, how=how, error=error)
+        case "exited" if decision.how in unmeant:
+            logger.warning("exited", actor=decision.address, incarnation=decision.incarnation, how=decision.how, error=decision.error)
         case "start_failed":
-            logger.error("start_failed", actor=decision.address, error=how.rstrip(":"), **wait)
+            logger.error("start_failed", actor=decision.address, error=decision.error, **wait)
         case event if event in ERRORS:
             logger.error(event, actor=decision.address, detail=decision.detail)
         case event if event in WARNINGS:

@@ -91,7 +91,7 @@ def test_a_state_is_seen_by_its_colour(state: str, code: str) -> None:
 
 def test_a_frame_tells_the_whole_the_tree_and_the_latest_decisions() -> None:
     view = View(status=STATUS, tree=actor("/", actor("/a", **CRASHED)).model_dump())
-    view.latest.append(("exited", {"time": "2026-01-02T03:04:05.678+00:00", "address": "/a", "detail": "crashed Oops"}))
+    view.latest.append(("exited", {"time": "2026-01-02T03:04:05.678+00:00", "address": "/a", "detail": "crashed Oops", "how": "crashed"}))
     view.latest.append(("lost", {"count": 7, "why": "only the last 1000 events are remembered"}))
     told = shown(view)
     assert "Undying 0.1.0  well  up 1h 2m · 4 actors · 2 restarts · 1 requests open · lag 0.5 ms (max 12.5)" in told
